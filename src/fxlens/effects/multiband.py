@@ -1,0 +1,109 @@
+"""Three-band compressor and downward expander, mixed with the untouched signal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fxlens.dsp.crossover import split_band_batch, split_bands
+from fxlens.dsp.envelope import (
+    DETECTOR_FALL_MS,
+    attack_release,
+    compander_curve,
+    peak_level,
+    time_coefficient,
+    time_coefficients,
+)
+from fxlens.dsp.kernels import compander_gain
+from fxlens.effects.dynamics import NARROWEST_KNEE_DB, SHORTEST_MS, require
+from fxlens.effects.processor import Parameter, Processor, column
+
+BANDS = ("low", "mid", "high")
+SMALLEST_EXPANDER_RATIO = 0.01
+"""Smaller expander ratios are raised to it: 99 dB taken per dB is a gate."""
+
+
+def _band_parameters(band: str) -> tuple[Parameter, ...]:
+    return (
+        Parameter(f"{band}_threshold_db", -30.0, -5.0, -5.0),
+        Parameter(f"{band}_ratio", 1.5, 6.0, 1.0),
+        Parameter(f"{band}_expander_threshold_db", -60.0, -30.0, -60.0),
+        Parameter(f"{band}_expander_ratio", 0.1, 1.0, 1.0),
+        Parameter(f"{band}_attack_ms", 1.0, 20.0, 5.0, log=True),
+        Parameter(f"{band}_release_ms", 20.0, 500.0, 100.0, log=True),
+    )
+
+
+class MultibandCompressor(Processor):
+    """``y = x + mix (sum_b (g_b - 1) band_b)``: three bands, each with its own compressor and expander.
+
+    The bands are zero-phase Linkwitz-Riley bands that add up to ``x`` (:mod:`fxlens.dsp.crossover`), so this
+    is ``(1 - mix) x + mix (sum_b g_b band_b)`` without any comb filtering between the two paths, and exactly
+    ``x`` where all gains are 1. Above ``threshold_db`` a band is compressed by ``ratio``; below
+    ``expander_threshold_db`` it is turned down further: ``expander_ratio`` is dB in per dB out, 0.5 takes one
+    more dB for every dB below, 1 takes none. Knees are hard. Levels are peaks of both channels together, see
+    :func:`fxlens.dsp.envelope.peak_level`; attack and release are as in :mod:`fxlens.effects.dynamics`.
+    """
+
+    type = "multiband_compressor"
+    nonlinear = True
+    parameters = (
+        Parameter("low_crossover_hz", 20.0, 300.0, 150.0, log=True),
+        Parameter("high_crossover_hz", 2000.0, 12000.0, 4000.0, log=True),
+        *(parameter for band in BANDS for parameter in _band_parameters(band)),
+        Parameter("mix", 0.2, 0.7, 0.0),
+    )
+
+    def reference(self, audio: np.ndarray, sample_rate: int, **values: float) -> np.ndarray:
+        for band in BANDS:
+            require(self.type, f"{band}_ratio", values[f"{band}_ratio"], 1.0)
+            for name in ("attack_ms", "release_ms"):
+                require(self.type, f"{band}_{name}", values[f"{band}_{name}"], SHORTEST_MS)
+        fall = time_coefficient(DETECTOR_FALL_MS, sample_rate)
+        gain = np.empty(audio.shape[1])
+        bands = split_bands(audio, values["low_crossover_hz"], values["high_crossover_hz"], sample_rate)
+        for name, signal in zip(BANDS, bands, strict=True):
+            compander_gain(
+                signal,
+                values[f"{name}_threshold_db"],
+                1.0 - 1.0 / values[f"{name}_ratio"],
+                NARROWEST_KNEE_DB,
+                values[f"{name}_expander_threshold_db"],
+                1.0 / min(max(values[f"{name}_expander_ratio"], SMALLEST_EXPANDER_RATIO), 1.0) - 1.0,
+                fall,
+                time_coefficient(values[f"{name}_attack_ms"], sample_rate),
+                time_coefficient(values[f"{name}_release_ms"], sample_rate),
+                gain,
+            )
+            gain -= 1.0
+            signal *= gain
+        low, mid, high = bands
+        low += mid
+        low += high
+        low *= values["mix"]
+        return low + audio
+
+    def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
+        crossovers = (values["low_crossover_hz"], values["high_crossover_hz"])
+        bands = torch.stack(split_band_batch(audio, *crossovers, sample_rate), dim=1)  # [B, 3, 2, T]
+
+        def per_band(name: str) -> Tensor:
+            return torch.stack([values[f"{band}_{name}"].to(audio) for band in BANDS], dim=1)
+
+        ratio = per_band("ratio").clamp_min(1.0)
+        target = compander_curve(
+            peak_level(bands, sample_rate),
+            per_band("threshold_db"),
+            ratio,
+            torch.full_like(ratio, NARROWEST_KNEE_DB),
+            per_band("expander_threshold_db"),
+            per_band("expander_ratio").clamp(SMALLEST_EXPANDER_RATIO, 1.0),
+        )
+        attack = time_coefficients(per_band("attack_ms").clamp_min(SHORTEST_MS), sample_rate)
+        release = time_coefficients(per_band("release_ms").clamp_min(SHORTEST_MS), sample_rate)
+        gain = attack_release(target, attack, release, 1.0)
+        change = ((gain - 1.0).unsqueeze(2) * bands).sum(dim=1)
+        return audio + column(values["mix"], audio) * change
