@@ -24,11 +24,11 @@ from fxlens.data.synthetic import (
     write_song,
 )
 from fxlens.errors import OutputError, UsageError
-from fxlens.instruments import INSTRUMENTS
+from fxlens.instruments import QUERY_TARGETS
 
 RATE = 22050
-SEEDS = (0, 1, 2, 3)
-SECONDS = 14.0
+SEEDS = (0, 1, 2)
+SECONDS = 12.0
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +56,11 @@ def mixture(stems: dict[str, np.ndarray], leave_out: tuple[str, ...] = ()) -> np
 
 def test_every_stem_has_an_instrument_class() -> None:
     assert set(STEM_INSTRUMENTS) == set(STEM_NAMES) == set(MIX_GAINS_DB)
-    assert set(STEM_INSTRUMENTS.values()) <= set(INSTRUMENTS) - {"other"}
+    assert set(STEM_INSTRUMENTS.values()) <= {instrument.name for instrument in QUERY_TARGETS}
 
 
 def test_same_seed_gives_the_same_bytes() -> None:
-    first, second = (synthesize_song(11, 4.0, RATE) for _ in range(2))
+    first, second = (synthesize_song(11, 3.0, 16000) for _ in range(2))
     assert all(first[name].tobytes() == second[name].tobytes() for name in STEM_NAMES)
 
 
@@ -106,9 +106,9 @@ def test_the_mixture_is_never_silent_for_long(songs: dict[int, dict[str, np.ndar
         assert runs.max() <= 6  # half a second
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_bass_is_low(seed: int) -> None:
-    bass = synthesize_song(seed, 8.0, RATE, ["bass"])["bass"]
+    bass = synthesize_song(seed, 6.0, RATE, ["bass"])["bass"]
     assert share(bass, RATE, 25, 300) > 0.6
     assert share(bass, RATE, 0, 25) < 0.02
 
@@ -146,21 +146,21 @@ def test_seeds_give_different_songs_and_sounds(songs: dict[int, dict[str, np.nda
         assert np.ptp(10 * np.log10(np.array(bands) + 1e-9), axis=0).max() > 3.0, name
 
 
-@pytest.mark.parametrize("rate", [16000, 32000, 48000])
+@pytest.mark.parametrize("rate", [16000, 44100, 48000])
 def test_sample_rates_give_the_same_song(rate: int) -> None:
-    stems = synthesize_song(5, 4.0, rate, ["keys", "lead"])
-    twin = synthesize_song(5, 4.0, RATE, ["keys", "lead"])
+    stems = synthesize_song(5, 3.0, rate, ["keys", "lead"])
+    twin = synthesize_song(5, 3.0, RATE, ["keys", "lead"])
     for name, stem in stems.items():
-        assert stem.shape == (2, 4 * rate)
-        resampled = soxr.resample(stem[0], rate, RATE)[: 4 * RATE]
+        assert stem.shape == (2, 3 * rate)
+        resampled = soxr.resample(stem[0], rate, RATE)[: 3 * RATE]
         assert np.corrcoef(resampled, twin[name][0])[0, 1] > 0.9, name
     assert np.abs(synthesize_song(5, 2.0, rate, ["vocals", "drums", "pad"])["pad"]).max() > 0.49
 
 
 def test_speed() -> None:
     start = time.process_time()
-    synthesize_song(9, 10.0)
-    assert time.process_time() - start < 6.0  # about 0.9 s on an idle core
+    synthesize_song(9, 8.0)
+    assert time.process_time() - start < 5.0  # below one second on an idle core
 
 
 @pytest.mark.parametrize(
