@@ -1,0 +1,163 @@
+"""The network behind E(x, q): tensors in, tensors out.
+
+    audio [B, 2, T] --frontend--> [B, C, mel, frame] --backbone--> map [B, D, F', T']
+    map --pool, projection, L2--> mixture embedding [B, E]
+    map, mixture embedding, query --extractor, L2--> instrument embedding [B, E]
+
+The extractor is given the mixture embedding *after* L2 normalisation, as in the public model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fxlens.errors import ConfigError, UsageError
+from fxlens.models.backbone import BackboneConfig, build_backbone
+from fxlens.models.extractor import ExtractorConfig, QueryDropout, build_extractor
+from fxlens.models.frontend import FrontendConfig, LogMel
+from fxlens.models.query_steering import QuerySteering
+
+
+@dataclass(frozen=True)
+class FxEncoderConfig:
+    """Everything that shapes the model.
+
+    Args:
+        name: name of the model, the first half of its id.
+        frontend: the spectrogram.
+        backbone: the network that looks at it.
+        projection_dims: widths of the projection head; the last is the length of the embedding.
+        extractor: how an instrument is picked out.
+        query_encoder: where queries come from: ``"clap"``, ``"offline"``, or what ``load_query_encoder``
+        takes.
+        query_dim: length of a query vector, 512 for CLAP.
+        window_seconds: length of the windows that longer audio is cut into.
+    """
+
+    name: str = "fxlens"
+    frontend: FrontendConfig = field(default_factory=FrontendConfig)
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    projection_dims: tuple[int, ...] = (128, 128)
+    extractor: ExtractorConfig = field(default_factory=ExtractorConfig)
+    query_encoder: str = "clap"
+    query_dim: int = 512
+    window_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.projection_dims or min(self.projection_dims) < 1:
+            raise ConfigError("projection_dims needs at least one width, each at least 1")
+        if self.query_dim < 1:
+            raise ConfigError(f"query_dim must be at least 1, not {self.query_dim}")
+        if not self.window_seconds > 0:
+            raise ConfigError(f"window_seconds must be above 0, not {self.window_seconds:g}")
+
+
+class FxNetwork(nn.Module):
+    """Front end, backbone, projection head and extractor, composed from ``config``.
+
+    Args:
+        config: the architecture; weights are fresh.
+    """
+
+    def __init__(self, config: FxEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.frontend = LogMel(config.frontend)
+        self.backbone = build_backbone(config.backbone, config.frontend.n_channels, config.frontend.n_mels)
+        widths = (self.backbone.feature_dim, *config.projection_dims)
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+        self.projection = nn.Sequential(*layers[:-1])
+        self.query_dropout = QueryDropout(*config.extractor.query_dropout)
+        self.extractor = build_extractor(
+            config.extractor, self.backbone, config.query_dim, config.projection_dims[-1]
+        )
+
+    def feature_map(self, audio: Tensor) -> Tensor:
+        """Audio to the map that all embeddings are read from.
+
+        Args:
+            audio: ``[B, 2, T]`` at :attr:`sample_rate`.
+
+        Returns:
+            ``[B, D, F', T']``. Expand it for several queries; it is the costly part.
+        """
+        dtype = next(self.backbone.parameters()).dtype
+        return self.backbone.feature_map(self.frontend(audio).to(dtype))
+
+    def mixture_embedding(self, feature_map: Tensor) -> Tensor:
+        """``[B, D, F', T']`` -> embedding of the whole mixture ``[B, E]``, float32, unit length."""
+        return self._project(self.backbone.pool(feature_map))
+
+    def instrument_embedding(
+        self, feature_map: Tensor, query: Tensor, mixture: Tensor | None = None
+    ) -> Tensor:
+        """Embedding of one instrument inside the mixture.
+
+        Args:
+            feature_map: ``[B, D, F', T']``.
+            query: ``[B, Q]``; in training the greater part of it is dropped here.
+            mixture: ``[B, E]`` from :meth:`mixture_embedding`, where it is known already.
+
+        Returns:
+            ``[B, E]``, float32, unit length.
+
+        Raises:
+            UsageError: the model has no extractor, or the query has another length.
+        """
+        if self.extractor is None:
+            raise UsageError(
+                f"{self.config.name} has no extractor: it embeds mixtures only, so give no query"
+            )
+        if query.shape != (len(feature_map), self.config.query_dim):
+            raise UsageError(
+                f"{self.config.name} expects queries [{len(feature_map)}, {self.config.query_dim}], "
+                f"got {list(query.shape)}"
+            )
+        query = self.query_dropout(query)
+        if isinstance(self.extractor, QuerySteering):
+            return self._project(self.backbone.pool(feature_map, self.extractor(query)))
+        if mixture is None:
+            mixture = self.mixture_embedding(feature_map)
+        return F.normalize(self.extractor(feature_map, mixture, query).float(), dim=-1)
+
+    def forward(self, audio: Tensor, query: Tensor | None = None) -> Tensor:
+        """Embed a batch of windows.
+
+        Args:
+            audio: ``[B, 2, T]`` at :attr:`sample_rate`.
+            query: ``[B, Q]``, or ``None`` for the mixture.
+
+        Returns:
+            ``[B, E]``, unit length.
+        """
+        feature_map = self.feature_map(audio)
+        if query is None:
+            return self.mixture_embedding(feature_map)
+        return self.instrument_embedding(feature_map, query)
+
+    def _project(self, features: Tensor) -> Tensor:
+        """Projection head and L2 normalisation, in float32: rounding here would reach the embedding."""
+        with torch.autocast(device_type=features.device.type, enabled=False):
+            return F.normalize(self.projection(features.float()), dim=-1)
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz at which :meth:`forward` wants its audio."""
+        return self.config.frontend.sample_rate
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of an embedding."""
+        return self.config.projection_dims[-1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
