@@ -2,4 +2,27 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fxlens.effects.chain import EffectChain
+    from fxlens.models.fx_encoder import FxEncoder
+
 __version__ = "0.1.0"
+__all__ = ["EffectChain", "FxEncoder", "__version__"]
+
+_HOMES = {"EffectChain": "fxlens.effects.chain", "FxEncoder": "fxlens.models.fx_encoder"}
+
+
+def __getattr__(name: str) -> Any:
+    """Fetch a public name at its first use: ``import fxlens`` alone does not load torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,7 +8,7 @@ the recording and overlaps the one before it, so it counts by the share of it th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fxlens.audio import io
+from fxlens.audio.loudness import normalize_loudness
 from fxlens.audio.waveform import Window, to_waveform, windows
 from fxlens.errors import AudioError, AudioSilentError, UsageError
 
@@ -237,11 +238,18 @@ def _heard(encoder: FxEncoder, item: _Item, hop_seconds: float | None) -> Iterat
         covered = window.end_seconds
         if float(np.mean(np.square(window.audio, dtype=np.float64))) > 10.0 ** (SILENT_DB / 10.0):
             silent = False
-            yield _Heard(item, window, new)
+            yield _Heard(item, _levelled(window, encoder), new)
     if silent:
         raise AudioSilentError(
             item.label, f"nothing in it is louder than {SILENT_DB:g} dBFS, so no effect can be heard"
         )
+
+
+def _levelled(window: Window, encoder: FxEncoder) -> Window:
+    if encoder.config.input_lufs is None:
+        return window
+    audio, _ = normalize_loudness(window.audio, encoder.sample_rate, encoder.config.input_lufs, silence_lufs=-90.0)
+    return replace(window, audio=np.asarray(audio, dtype=np.float32))
 
 
 def _batches(heard: Iterable[_Heard], batch_size: int) -> Iterator[list[_Heard]]:

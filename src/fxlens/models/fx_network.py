@@ -37,6 +37,8 @@ class FxEncoderConfig:
         takes.
         query_dim: length of a query vector, 512 for CLAP.
         window_seconds: length of the windows that longer audio is cut into.
+        input_lufs: loudness every window is brought to before it is embedded; ``None`` takes it as it is. Models that
+        were trained at one loudness should not be asked to tell a loud mix from a quiet one.
     """
 
     name: str = "fxlens"
@@ -47,6 +49,7 @@ class FxEncoderConfig:
     query_encoder: str = "clap"
     query_dim: int = 512
     window_seconds: float = 10.0
+    input_lufs: float | None = None
 
     def __post_init__(self) -> None:
         if not self.projection_dims or min(self.projection_dims) < 1:
