@@ -34,9 +34,7 @@ COMMANDS = ("embed", "apply", "train", "models", "info", "demo", "import-officia
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(3)
-    front = FrontendConfig(
-        sample_rate=RATE, n_fft=512, hop_length=256, n_mels=32, f_min_hz=50.0, f_max_hz=4000.0
-    )
+    front = FrontendConfig(sample_rate=RATE, n_fft=512, hop_length=256, n_mels=32, f_min_hz=50.0, f_max_hz=4000.0)
     config = FxEncoderConfig(
         name="tiny",
         frontend=front,
@@ -104,9 +102,7 @@ def test_public_names_are_fetched_at_their_first_use() -> None:
         fxlens.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize(
-    "command", [(), *((name,) for name in COMMANDS), ("data", "prepare"), ("data", "midi")]
-)
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS), ("data", "prepare"), ("data", "midi")])
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     done = CliRunner().invoke(app, [*command, "--help"])
     assert done.exit_code == 0 and "Usage: " in done.output
@@ -194,9 +190,7 @@ def test_the_same_call_twice_gives_the_same_bytes(
 @pytest.mark.parametrize("form", ["npy", "csv", "jsonl"])
 def test_formats_by_option(model: str, songs: Path, tmp_path: Path, form: str) -> None:
     output = tmp_path / "out.data"
-    assert (
-        main(["embed", str(songs), "-o", str(output), "-m", model, "--format", form, "--pool", "none"]) == 0
-    )
+    assert main(["embed", str(songs), "-o", str(output), "-m", model, "--format", form, "--pool", "none"]) == 0
     assert output.stat().st_size > 0
 
 
@@ -247,9 +241,7 @@ def test_no_such_device(model: str, songs: Path, tmp_path: Path, capsys: pytest.
     assert "device mps" in capsys.readouterr().err
 
 
-def test_an_unwritable_output(
-    model: str, songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unwritable_output(model: str, songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert main(["embed", str(songs), "-o", str(tmp_path / "file" / "out.npz"), "-m", model]) == 1
     error = capsys.readouterr().err
@@ -331,9 +323,7 @@ def test_apply_keeps_rate_and_sample_format(
     assert 20 * np.log10(ratio) == pytest.approx(-6.0, abs=0.1)
 
 
-def test_apply_warns_of_mono_and_clipping_in_one_line_each(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_apply_warns_of_mono_and_clipping_in_one_line_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "in.wav", channels=1)
     EffectChain((Effect("gain", parameters={"gain_db": 12.0}),)).save(tmp_path / "chain.json")
     call = ["apply", str(tmp_path / "chain.json"), str(tmp_path / "in.wav"), "-o", str(tmp_path / "out.wav")]

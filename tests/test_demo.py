@@ -46,9 +46,7 @@ def encoder() -> FxEncoder:
     encoder = FxEncoder(
         FxEncoderConfig(
             name="tiny",
-            frontend=FrontendConfig(
-                hop_length=1024, n_mels=32, f_min_hz=30.0, f_max_hz=16000.0, channels="lrms"
-            ),
+            frontend=FrontendConfig(hop_length=1024, n_mels=32, f_min_hz=30.0, f_max_hz=16000.0, channels="lrms"),
             backbone=BackboneConfig(name="resnet", width=8),
             projection_dims=(32, 16),
             extractor=ExtractorConfig(name="steering", query_dropout=(0.0, 0.3)),
@@ -104,9 +102,7 @@ def test_the_song(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert there == {*result.files.values(), result.output / "result.json"}
     assert result.files["picture"].read_bytes()[:8] == PNG
 
-    chains = {
-        name: EffectChain.load(result.output / "chains" / f"{name}.json") for name in ("drums", "vocals")
-    }
+    chains = {name: EffectChain.load(result.output / "chains" / f"{name}.json") for name in ("drums", "vocals")}
     assert chains["drums"] == EffectChain()
     assert [effect.type for effect in chains["vocals"].effects] == ["compressor", "delay"]
     assert len(EffectChain.load(result.output / "chains" / "drums-changed.json").effects) == 3
@@ -158,9 +154,7 @@ def test_only_the_changed_instrument_changes(scene: Scene) -> None:
 
 
 def test_an_unchanged_mixture_does_not_move(encoder: FxEncoder, scene: Scene) -> None:
-    first, again = (
-        embed(encoder, scene.mixture(scene.wet()), RATE, ["bass", "drums"], 0.5) for _ in range(2)
-    )
+    first, again = (embed(encoder, scene.mixture(scene.wet()), RATE, ["bass", "drums"], 0.5) for _ in range(2))
     assert np.abs(moved(first, again)).max() < 1e-6
     lengths, pairs = yardstick(first)
     assert pairs == 28 and (lengths > 1e-4).all()
@@ -278,14 +272,10 @@ def test_strong_chains_are_strong_and_leave_mono_alone() -> None:
         types = [effect.type for effect in chain.effects]
         assert len(set(types)) == 3 and "stereo_imager" not in types
         assert min(effect.amount() for effect in chain.effects) >= LEAST_STRONG
-    types = {
-        effect.type for effect in draw_strong_chain(rng, stereo=True, present={"delay", "reverb"}).effects
-    }
+    types = {effect.type for effect in draw_strong_chain(rng, stereo=True, present={"delay", "reverb"}).effects}
     assert types == {"equalizer", "distortion", "stereo_imager"}
     assert any(
-        effect.type == "stereo_imager"
-        for _ in range(20)
-        for effect in draw_strong_chain(rng, stereo=True).effects
+        effect.type == "stereo_imager" for _ in range(20) for effect in draw_strong_chain(rng, stereo=True).effects
     )
 
 

@@ -53,9 +53,7 @@ CASES = {
     "other": """
         fx, backing, other, backing track, sfx, accompaniment, karaoke, no vocals, atmos""",
 }
-PAIRS = [
-    (text.strip(), name) for name, texts in CASES.items() for text in " ".join(texts.split()).split(", ")
-]
+PAIRS = [(text.strip(), name) for name, texts in CASES.items() for text in " ".join(texts.split()).split(", ")]
 
 
 @pytest.mark.parametrize(("text", "name"), PAIRS)
@@ -73,9 +71,7 @@ def test_unknown_and_ambiguous_stay_unknown(text: str) -> None:
     assert resolve(text) is None
 
 
-@pytest.mark.parametrize(
-    "form", [str, str.upper, lambda s: s.title().replace(" ", ""), lambda s: f"07_{s}-2.flac"]
-)
+@pytest.mark.parametrize("form", [str, str.upper, lambda s: s.title().replace(" ", ""), lambda s: f"07_{s}-2.flac"])
 def test_every_alias_means_its_class_in_every_spelling(form) -> None:
     """Also shows that no alias is listed under two classes."""
     wrong = []

@@ -92,16 +92,12 @@ def main(target: Path) -> None:
     is_general = np.array([word not in music for word in words])
     teacher.fit(vectors[is_general])
     scores = teacher.scores(vectors)
-    scores = (scores - scores[is_general].mean(0)) / np.sqrt(
-        scores[is_general].std(0) / scores[is_general].std()
-    )
+    scores = (scores - scores[is_general].mean(0)) / np.sqrt(scores[is_general].std(0) / scores[is_general].std())
     other = what_else(vectors - teacher.mean, teacher.weights, ~is_general)
     kept = (scores.max(axis=1) >= LEAST_EVIDENCE) | np.array([word in terms for word in words])
     table = np.concatenate([scores, other * (np.abs(scores).max() / np.abs(other).max())], axis=1)[kept]
     scales = np.abs(table).max(axis=1, keepdims=True) / 127.0
-    classes = np.concatenate(
-        [class_vectors(teacher.class_correlation), np.zeros((len(NAMES), DIM - len(NAMES)))], 1
-    )
+    classes = np.concatenate([class_vectors(teacher.class_correlation), np.zeros((len(NAMES), DIM - len(NAMES)))], 1)
 
     target.mkdir(parents=True, exist_ok=True)
     kept_words = [word for word, keep in zip(words, kept, strict=True) if keep]
@@ -156,9 +152,7 @@ def write_config(target: Path) -> None:
     """Write what the files are, where they come from and what they may be used for."""
     path = target / "config.json"
     config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    files = [
-        p for n in ("vocabulary.txt", "text.safetensors", "model.safetensors") if (p := target / n).is_file()
-    ]
+    files = [p for n in ("vocabulary.txt", "text.safetensors", "model.safetensors") if (p := target / n).is_file()]
     config |= {
         "format": "fxlens-offline-query/1",
         "dim": DIM,
@@ -180,8 +174,6 @@ def _cosines(rows: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=TARGET)
     main(parser.parse_args().output)

@@ -156,9 +156,7 @@ def override(data: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, A
                 child = node[key] = {}
             if not isinstance(child, dict):
                 held = ".".join(keys[: depth + 1])
-                raise ConfigError(
-                    f"{dotted} cannot be set: {held} holds {_describe(child)}; set it as a whole"
-                )
+                raise ConfigError(f"{dotted} cannot be set: {held} holds {_describe(child)}; set it as a whole")
             node = child
         try:
             node[keys[-1]] = _parse(text)
@@ -177,9 +175,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     if origin is Literal:
         if not any(value == choice and type(value) is type(choice) for choice in args):
             choices = ", ".join(str(choice) for choice in args)
-            raise ConfigError(
-                f"{where} must be one of {choices}, not {_describe(value)}{_nearest(value, args)}"
-            )
+            raise ConfigError(f"{where} must be one of {choices}, not {_describe(value)}{_nearest(value, args)}")
         return value
     if origin in (Union, types.UnionType):
         return _convert_union(args, value, where)

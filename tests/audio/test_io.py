@@ -90,9 +90,7 @@ def test_lossy_round_trip(tmp_path: Path, name: str, rate: int) -> None:
     write(tmp_path / name, audio, rate)
     result, read_rate = read(tmp_path / name)
     assert read_rate == rate and result.shape == audio.shape
-    assert (
-        error_db(result, audio) < -12.0
-    )  # a shift by one sample alone costs more than this at these pitches
+    assert error_db(result, audio) < -12.0  # a shift by one sample alone costs more than this at these pitches
     assert probe(tmp_path / name).frames == audio.shape[1]
 
 
@@ -175,9 +173,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused(tmp_path / "a.wav", AudioMissingError, r"it cannot be opened \(Permission denied\)")
 
 
-@pytest.mark.parametrize(
-    "name", ["text.wav", "text.mp3", "text.flac", "text.ogg", "text.m4a", "text.raw", "text"]
-)
+@pytest.mark.parametrize("name", ["text.wav", "text.mp3", "text.flac", "text.ogg", "text.m4a", "text.raw", "text"])
 def test_text_is_not_audio(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / name).write_text("not a sound at all\n" * 40)
     refused(
@@ -209,9 +205,7 @@ def test_not_finite(tmp_path: Path, value: float) -> None:
     audio = music(2.0)
     audio[1, RATE] = value
     soundfile.write(tmp_path / "a.wav", audio.T, RATE, subtype="FLOAT")
-    with pytest.raises(
-        AudioNotFiniteError, match=r"a.wav: it has NaN or infinite samples, the first at 1.000 s"
-    ):
+    with pytest.raises(AudioNotFiniteError, match=r"a.wav: it has NaN or infinite samples, the first at 1.000 s"):
         read(tmp_path / "a.wav")
     with pytest.raises(AudioNotFiniteError, match=r"the first at 1.000 seconds"):
         list(blocks(tmp_path / "a.wav", 0.3, 0.2))
@@ -243,9 +237,7 @@ def test_cut_files_say_where(tmp_path: Path, name: str, capfd: pytest.CaptureFix
 @pytest.mark.parametrize(("name", "share"), [("a.ogg", 0.3), ("a.ogg", 0.9), ("a.opus", 0.6)])
 def test_cut_ogg_is_noticed(tmp_path: Path, name: str, share: float) -> None:
     write(tmp_path / name, music(10.0, rate=48000), 48000)
-    refused(
-        cut(tmp_path / name, share), AudioDecodeError, r"breaks off after \d\.\d seconds \(the last Ogg page"
-    )
+    refused(cut(tmp_path / name, share), AudioDecodeError, r"breaks off after \d\.\d seconds \(the last Ogg page")
 
 
 def test_a_cut_of_one_byte_is_forgiven(tmp_path: Path) -> None:
@@ -289,10 +281,7 @@ def test_mp3_without_a_length(
 ) -> None:
     # A variable bit rate: what libsndfile guesses from the size of the file is half or four times the length.
     frames = 5 * rate
-    audio = (
-        np.random.default_rng(0).standard_normal((frames, channels))
-        * np.linspace(first, last, frames)[:, None]
-    )
+    audio = np.random.default_rng(0).standard_normal((frames, channels)) * np.linspace(first, last, frames)[:, None]
     soundfile.write(tmp_path / "told.mp3", audio, rate)
     told, _ = read(tmp_path / "told.mp3")
     data = (tmp_path / "told.mp3").read_bytes()
@@ -393,9 +382,7 @@ def test_what_cannot_be_written_is_named(
 
 
 def test_folders_that_cannot_take_it(tmp_path: Path) -> None:
-    with pytest.raises(
-        OutputError, match=r"x.wav: cannot be written, the folder .*no does not exist; create it"
-    ):
+    with pytest.raises(OutputError, match=r"x.wav: cannot be written, the folder .*no does not exist; create it"):
         write(tmp_path / "no" / "x.wav", music(0.1), RATE)
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="is not a folder"):
@@ -411,16 +398,12 @@ def test_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr("fxlens.audio.output.os.open", deny)
     monkeypatch.setattr("fxlens.audio.output.os.access", lambda *a: False)
-    message = (
-        r"x.wav: cannot be written \(Read-only file system\); the folder .* is read-only: choose another"
-    )
+    message = r"x.wav: cannot be written \(Read-only file system\); the folder .* is read-only: choose another"
     with pytest.raises(OutputError, match=message):
         write(tmp_path / "x.wav", music(0.1), RATE)
 
 
-def test_failing_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failing_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = music(0.2)
     write(tmp_path / "x.wav", old, RATE)
 
@@ -543,9 +526,7 @@ def test_cut_media(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize(
-    ("name", "what"), [("song.m4a", "AAC"), ("song.webm", "WebM audio"), ("song.wav", "AAC")]
-)
+@pytest.mark.parametrize(("name", "what"), [("song.m4a", "AAC"), ("song.webm", "WebM audio"), ("song.wav", "AAC")])
 def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, what: str) -> None:
     (tmp_path / name).write_bytes(b"\0\0\0\x20ftypM4A " + bytes(500))
     monkeypatch.setitem(sys.modules, "av", None)

@@ -43,9 +43,7 @@ def test_coefficients_at_48_khz_are_the_tables_of_bs1770() -> None:
         [1.53512485958697, -2.69169618940638, 1.19839281085285, 1.0, -1.69065929318241, 0.73248077421585],
         atol=1e-10,
     )
-    np.testing.assert_allclose(
-        high_pass, [1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621], atol=1e-10
-    )
+    np.testing.assert_allclose(high_pass, [1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621], atol=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -73,9 +71,7 @@ def test_response_is_that_of_48_khz_at_any_rate(sample_rate: int, budget_db: flo
     ],
     ids=["case 1", "case 2", "case 3", "case 4", "case 5"],
 )
-def test_signals_of_ebu_tech_3341(
-    parts: list[tuple[float, float]], expected_lufs: float, sample_rate: int
-) -> None:
+def test_signals_of_ebu_tech_3341(parts: list[tuple[float, float]], expected_lufs: float, sample_rate: int) -> None:
     audio = np.concatenate([sine(level, seconds, sample_rate) for level, seconds in parts], axis=1)
     assert integrated_loudness(audio, sample_rate) == pytest.approx(expected_lufs, abs=0.1)
 
@@ -90,13 +86,9 @@ def test_one_channel_at_full_scale() -> None:
 @pytest.mark.parametrize("sample_rate", [22050, 44100, 48000, 96000])
 def test_noise_agrees_with_pyloudnorm(sample_rate: int) -> None:
     audio = pink_noise(1, (2, 6 * sample_rate))
-    assert integrated_loudness(audio, sample_rate) == pytest.approx(
-        peer(audio, sample_rate), abs=AGREEMENT_LU
-    )
+    assert integrated_loudness(audio, sample_rate) == pytest.approx(peer(audio, sample_rate), abs=AGREEMENT_LU)
     white = np.random.default_rng(2).standard_normal((2, 6 * sample_rate)) * 0.05
-    assert integrated_loudness(white, sample_rate) == pytest.approx(
-        peer(white, sample_rate), abs=AGREEMENT_LU
-    )
+    assert integrated_loudness(white, sample_rate) == pytest.approx(peer(white, sample_rate), abs=AGREEMENT_LU)
 
 
 def test_at_48_khz_with_the_exact_filters_pyloudnorm_is_matched_closely() -> None:
@@ -123,9 +115,7 @@ def test_music_agrees_with_pyloudnorm(sample_rate: int) -> None:
             with np.errstate(divide="ignore"):
                 expected = peer(clip, sample_rate)
             if np.isfinite(expected):
-                assert integrated_loudness(clip, sample_rate) == pytest.approx(expected, abs=AGREEMENT_LU), (
-                    path
-                )
+                assert integrated_loudness(clip, sample_rate) == pytest.approx(expected, abs=AGREEMENT_LU), path
                 measured += 1
     assert measured >= 4
 
@@ -187,10 +177,7 @@ def test_long_silence_after_music_is_not_slow() -> None:
 
 
 def test_normalizing_reaches_the_target() -> None:
-    batch = (
-        pink_noise(7, (3, 2, 44100 * 3)).astype(np.float32)
-        * np.array([1.0, 0.3, 0.05], np.float32)[:, None, None]
-    )
+    batch = pink_noise(7, (3, 2, 44100 * 3)).astype(np.float32) * np.array([1.0, 0.3, 0.05], np.float32)[:, None, None]
     targets = np.array([-14.0, -18.0, -23.0])
     result, gain_db = normalize_loudness(batch, 44100, targets)
     assert result.dtype == np.float32

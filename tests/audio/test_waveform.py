@@ -145,9 +145,7 @@ def test_tensors_are_taken(dtype: torch.dtype) -> None:
     np.testing.assert_array_equal(result, tensor.detach().float().numpy())
 
 
-@pytest.mark.parametrize(
-    "array", [np.zeros((2, 9), np.int64), np.zeros((2, 9), complex), np.zeros((2, 9), bool)]
-)
+@pytest.mark.parametrize("array", [np.zeros((2, 9), np.int64), np.zeros((2, 9), complex), np.zeros((2, 9), bool)])
 def test_other_types_are_refused(array: np.ndarray) -> None:
     with pytest.raises(UsageError, match=f"samples of type {array.dtype} are not audio"):
         to_waveform(array, 44100, 44100)
@@ -285,9 +283,7 @@ def test_silence_is_not_skipped() -> None:
     assert len(list(windows(np.zeros((2, 3000), np.float32), 1000, 1.0, sample_rate=1000))) == 3
 
 
-@pytest.mark.parametrize(
-    ("length", "hop"), [(0.0, 1.0), (-1.0, 1.0), (math.nan, 1.0), (1.0, 0.0), (1e-9, 1.0)]
-)
+@pytest.mark.parametrize(("length", "hop"), [(0.0, 1.0), (-1.0, 1.0), (math.nan, 1.0), (1.0, 0.0), (1e-9, 1.0)])
 def test_impossible_windows_are_named(length: float, hop: float) -> None:
     with pytest.raises(UsageError, match=r"(window|hop)_seconds must be a positive time"):
         windows(noise(100), 44100, length, hop, sample_rate=44100)

@@ -15,9 +15,7 @@ from fxlens.errors import AudioError, UsageError
 RATE = 8000
 
 
-def stem(
-    path: Path = Path("x.wav"), duration: float = 60.0, active: tuple = ((0.0, 60.0),), sha: str = "a"
-) -> Stem:
+def stem(path: Path = Path("x.wav"), duration: float = 60.0, active: tuple = ((0.0, 60.0),), sha: str = "a") -> Stem:
     return Stem("song", "train", "x", "bass", path, duration, RATE, -20.0, active, True, sha)
 
 

@@ -150,9 +150,7 @@ def test_active_regions(pieces: list, regions: tuple) -> None:
     assert found == regions
 
 
-def test_measured_files_are_not_read_again(
-    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_measured_files_are_not_read_again(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "cache"
     first = scan_folder(library, cache=cache)
     cache.write_text(cache.read_text() + '{"version": 1, "key": "cut sho')
@@ -193,9 +191,7 @@ def songs(count: int) -> list[Multitrack]:
 
 def test_shares_are_seeded_and_do_not_depend_on_order() -> None:
     def held(of: list[Multitrack], seed: int) -> set[str]:
-        return {
-            m.song for m in assign_splits(of, validation_share=0.25, seed=seed) if m.split == "validation"
-        }
+        return {m.song for m in assign_splits(of, validation_share=0.25, seed=seed) if m.split == "validation"}
 
     assert len(held(songs(40), 0)) == 10
     assert held(songs(40), 0) == held(songs(40)[::-1], 0)

@@ -145,9 +145,7 @@ def test_a_part_survives_writing_and_reading(tmp_path: Path) -> None:
 
 
 def test_transposed_notes_stay_within_midi(tmp_path: Path) -> None:
-    write_part(
-        tmp_path / "x.mid", [Note(0.0, 1.0, 3, 80), Note(1.0, 2.0, 120, 80)], 0, semitones=-12, seconds=3
-    )
+    write_part(tmp_path / "x.mid", [Note(0.0, 1.0, 3, 80), Note(1.0, 2.0, 120, 80)], 0, semitones=-12, seconds=3)
     assert [n.pitch for n in read_parts(tmp_path / "x.mid")[0].notes] == [3, 108]
     write_part(tmp_path / "x.mid", [Note(0.0, 1.0, 120, 80)], 0, semitones=24, seconds=3)
     assert read_parts(tmp_path / "x.mid")[0].notes[0].pitch == 120
@@ -178,9 +176,7 @@ def test_casting_keeps_most_and_changes_when_it_must() -> None:
     rng = np.random.default_rng(0)
     kept = [cast_part(4, 60.0, 1.0, rng) for _ in range(500)]
     assert 0.74 < np.mean([c.instrument == "electric piano" for c in kept if c]) < 0.86  # 0.8, error 0.018
-    changed = Counter(
-        c.instrument for c in (cast_part(30, 60.0, 1.0, rng, must_change=True) for _ in range(500)) if c
-    )
+    changed = Counter(c.instrument for c in (cast_part(30, 60.0, 1.0, rng, must_change=True) for _ in range(500)) if c)
     assert "electric guitar" not in changed and len(changed) >= 10 and changed["saxophone"] > changed["synth"]
     assert all(cast_part(33, 36.0, 1.0, rng).instrument == "bass" for _ in range(50))  # type: ignore[union-attr]
     assert cast_part(122, 60.0, 1.0, rng) is None
@@ -188,9 +184,7 @@ def test_casting_keeps_most_and_changes_when_it_must() -> None:
 
 def test_chords_do_not_stay_with_instruments_of_one_note() -> None:
     rng = np.random.default_rng(1)
-    stayed = [
-        c for c in (cast_part(48, 60.0, 3.0, rng) for _ in range(300)) if c and c.instrument == "strings"
-    ]
+    stayed = [c for c in (cast_part(48, 60.0, 3.0, rng) for _ in range(300)) if c and c.instrument == "strings"]
     assert stayed and not any(c.program in (40, 41, 42) for c in stayed)
 
 
@@ -267,9 +261,7 @@ def test_a_note_is_in_tune_in_time_and_dry(tmp_path: Path) -> None:
     level = np.sqrt(np.mean(audio.reshape(2, -1, RATE // 20) ** 2, axis=(0, 2)))  # 50 ms frames
     assert np.flatnonzero(level > 0.1 * level.max())[0] == 10
     assert level[44:].max() < 1e-3 * level.max()  # 0.7 s after the end: -60 dB, no room sounds on
-    spectrum = np.abs(
-        np.fft.rfft(audio[0, round(0.7 * RATE) : round(1.4 * RATE)] * np.hanning(30870), 1 << 19)
-    )
+    spectrum = np.abs(np.fft.rfft(audio[0, round(0.7 * RATE) : round(1.4 * RATE)] * np.hanning(30870), 1 << 19))
     near = slice(round(400 * (1 << 19) / RATE), round(480 * (1 << 19) / RATE))
     frequency = (near.start + int(np.argmax(spectrum[near]))) * RATE / (1 << 19)
     assert abs(1200 * np.log2(frequency / 440.0)) < 10
@@ -277,9 +269,7 @@ def test_a_note_is_in_tune_in_time_and_dry(tmp_path: Path) -> None:
 
 @needs_synthesiser
 def test_a_song_becomes_a_folder_of_stems(tmp_path: Path) -> None:
-    song = render_midi(
-        band(tmp_path / "tune.mid"), tmp_path / "tune", SOUNDFONT or "", RenderSettings(seconds=8.0)
-    )
+    song = render_midi(band(tmp_path / "tune.mid"), tmp_path / "tune", SOUNDFONT or "", RenderSettings(seconds=8.0))
     assert json.loads((tmp_path / "tune" / "song.json").read_text()) == song
     assert {"01", "02", "dr"} <= {stem["file"][:2] for stem in song["stems"]}
     for stem in song["stems"]:

@@ -94,9 +94,7 @@ def test_sweep_between_two_filters_lies_between_them() -> None:
     impulse[0] = 1.0
     cutoff = 1100.0
     response = np.abs(np.fft.rfft(sweep_lowpass(impulse, np.full(16384, cutoff), RATE)))
-    _, exact = signal.sosfreqz(
-        lowpass_sos(cutoff, 0.707, RATE), worN=np.fft.rfftfreq(16384, 1 / RATE), fs=RATE
-    )
+    _, exact = signal.sosfreqz(lowpass_sos(cutoff, 0.707, RATE), worN=np.fft.rfftfreq(16384, 1 / RATE), fs=RATE)
     audible = np.abs(exact) > 0.05
     assert np.abs(20 * np.log10(response[audible] / np.abs(exact[audible]))).max() < 0.7
 
@@ -150,9 +148,7 @@ def test_plucking_in_the_middle_removes_even_partials() -> None:
 
 def test_harder_strokes_are_brighter() -> None:
     def brightness(velocity: float) -> float:
-        tone = tine_piano(
-            261.6, velocity, 1.0, RATE, bark=2.5, tine_level=0.3, tine_ratio=11.0, decay_seconds=1.0
-        )
+        tone = tine_piano(261.6, velocity, 1.0, RATE, bark=2.5, tine_level=0.3, tine_ratio=11.0, decay_seconds=1.0)
         power = np.abs(np.fft.rfft(tone)) ** 2
         return float((np.fft.rfftfreq(len(tone), 1 / RATE) * power).sum() / power.sum())
 
@@ -161,9 +157,7 @@ def test_harder_strokes_are_brighter() -> None:
 
 def test_detuned_stack_is_a_seamless_loop_at_its_pitches() -> None:
     cents, frequency_hz = [-20.0, 0.0, 20.0], 220.0
-    loop = detuned_stack(
-        frequency_hz, cents, [-0.5, 0.0, 0.5], RATE, np.random.default_rng(0), saw_harmonics()
-    )
+    loop = detuned_stack(frequency_hz, cents, [-0.5, 0.0, 0.5], RATE, np.random.default_rng(0), saw_harmonics())
     seam = np.abs(loop[:, 0] - loop[:, -1])
     assert (seam <= np.abs(np.diff(loop, axis=1)).max(axis=1)).all()
     power = np.abs(np.fft.rfft(loop[0])) ** 2
@@ -221,9 +215,7 @@ def test_frames_equal_one_long_filter_when_nothing_moves() -> None:
     found = filter_by_frames(source, np.tile(formants, (200, 1)), 250.0, RATE, 1.0)
     length = 2 * len(source)
     frequencies = np.fft.rfftfreq(length, 1 / RATE)
-    response = formant_response(formants[None], frequencies, RATE)[0] * higher_formants(
-        1.0, frequencies, RATE
-    )
+    response = formant_response(formants[None], frequencies, RATE)[0] * higher_formants(1.0, frequencies, RATE)
     exact = np.fft.irfft(np.fft.rfft(source, length) * response)[: len(source)]
     error = np.sqrt(np.mean((found - exact) ** 2) / np.mean(exact**2))
     assert 20 * np.log10(error) < -40.0

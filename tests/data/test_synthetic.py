@@ -140,9 +140,7 @@ def test_seeds_give_different_songs_and_sounds(songs: dict[int, dict[str, np.nda
         for first, second in itertools.pairwise(SEEDS):
             a, b = songs[first][name][0], songs[second][name][0]
             assert abs(np.corrcoef(a, b)[0, 1]) < 0.3, name
-        bands = [
-            [share(songs[seed][name], RATE, low, 2 * low) for low in (60, 250, 1000, 4000)] for seed in SEEDS
-        ]
+        bands = [[share(songs[seed][name], RATE, low, 2 * low) for low in (60, 250, 1000, 4000)] for seed in SEEDS]
         assert np.ptp(10 * np.log10(np.array(bands) + 1e-9), axis=0).max() > 3.0, name
 
 
@@ -225,9 +223,7 @@ def test_collection_is_the_same_with_more_jobs(tmp_path: Path) -> None:
         tmp_path / "a", 3, 2.0, seed=8, sample_rate=RATE, instruments=["bass"],
         progress=lambda *event: seen.append(event),
     )  # fmt: skip
-    together = synthesize_collection(
-        tmp_path / "b", 3, 2.0, seed=8, jobs=2, sample_rate=RATE, instruments=["bass"]
-    )
+    together = synthesize_collection(tmp_path / "b", 3, 2.0, seed=8, jobs=2, sample_rate=RATE, instruments=["bass"])
     assert [path.name for path in alone] == [path.name for path in together]
     assert seen == [(path.name, done, 3) for done, path in enumerate(alone, start=1)]
     sounds = [(path / "bass.flac").read_bytes() for path in alone]

@@ -172,9 +172,7 @@ def test_curve_gradient_is_finite_on_silence() -> None:
 
 
 def test_against_torchcomp() -> None:
-    torchcomp = pytest.importorskip(
-        "torchcomp", reason="the oracle for the gain computers: pip install torchcomp"
-    )
+    torchcomp = pytest.importorskip("torchcomp", reason="the oracle for the gain computers: pip install torchcomp")
     g = torch.Generator().manual_seed(5)
     swell = (torch.arange(RATE) * 0.0007).sin().abs().double()
     x = torch.randn(4, RATE, generator=g, dtype=torch.float64) * 0.5 * swell
@@ -191,9 +189,7 @@ def test_against_torchcomp() -> None:
     for a, b in zip(theirs, (attack, release), strict=True):
         assert torch.allclose(a, b, rtol=1e-12)
 
-    gain = envelope.compander_curve(
-        level, threshold, ratio, torch.full((4,), 1e-9).double(), lower, expansion
-    )
+    gain = envelope.compander_curve(level, threshold, ratio, torch.full((4,), 1e-9).double(), lower, expansion)
     gain = envelope.attack_release(gain, attack, release, 1.0)
     expected = torchcomp.compexp_gain(level, threshold, ratio, lower, expansion, *theirs)
     assert (gain - expected).abs().max() < 1e-9

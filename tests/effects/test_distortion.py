@@ -92,9 +92,7 @@ def test_hard_clip_is_flat_on_top() -> None:
 def test_recording_level_does_not_change_the_sound(gain_db: float) -> None:
     gain = 10.0 ** (gain_db / 20.0)
     audio = notes()
-    np.testing.assert_allclose(
-        process(gain * audio, 8.0, 0.2, 0.3) / gain, process(audio, 8.0, 0.2, 0.3), atol=1e-6
-    )
+    np.testing.assert_allclose(process(gain * audio, 8.0, 0.2, 0.3) / gain, process(audio, 8.0, 0.2, 0.3), atol=1e-6)
 
 
 @pytest.mark.parametrize("bias", [0.0, 0.5])

@@ -36,9 +36,7 @@ def cookbook(kind: str, gain_db: float, hz: float, q: float, rate: int) -> np.nd
     if kind == "peak":
         row = [1 + alpha * a, -2 * c, 1 - alpha * a, 1 + alpha / a, -2 * c, 1 - alpha / a]
     else:
-        s, r = (
-            (1.0, 2.0 * math.sqrt(a) * alpha) if kind == "low_shelf" else (-1.0, 2.0 * math.sqrt(a) * alpha)
-        )
+        s, r = (1.0, 2.0 * math.sqrt(a) * alpha) if kind == "low_shelf" else (-1.0, 2.0 * math.sqrt(a) * alpha)
         row = [
             a * ((a + 1) - s * (a - 1) * c + r),
             s * 2 * a * ((a - 1) - s * (a + 1) * c),
@@ -53,9 +51,7 @@ def cookbook(kind: str, gain_db: float, hz: float, q: float, rate: int) -> np.nd
 def cookbook_cascade(settings: dict[str, float], rate: int) -> np.ndarray:
     return np.stack(
         [
-            cookbook(
-                kind, settings[f"{name}_gain_db"], settings[f"{name}_cutoff_hz"], settings[f"{name}_q"], rate
-            )
+            cookbook(kind, settings[f"{name}_gain_db"], settings[f"{name}_cutoff_hz"], settings[f"{name}_q"], rate)
             for name, kind, *_ in BANDS
         ]
     )
@@ -90,9 +86,7 @@ def test_reference_is_scipys_recursion(seed):
 def test_differentiable_form_is_the_recursion_over_the_whole_range():
     rng = np.random.default_rng(7)
     settings = [EQ.draw(rng) for _ in range(4)]
-    corners = [
-        {p.name: p.minimum if rng.random() < 0.5 else p.maximum for p in EQ.parameters} for _ in range(4)
-    ]
+    corners = [{p.name: p.minimum if rng.random() < 0.5 else p.maximum for p in EQ.parameters} for _ in range(4)]
     # The slowest to decay of all, boost and cut; its tail is longer than this clip.
     settings += [c | EXTREME_LOW_SHELF for c in corners[:2]]
     settings += [c | EXTREME_LOW_SHELF | {"low_shelf_gain_db": -12.0} for c in corners[2:]]

@@ -96,9 +96,7 @@ def test_time_constants_count() -> None:
     settings = {"mid_threshold_db": -30.0, "mid_ratio": 6.0, "mix": 1.0}
     later = slice(RATE // 2 + 4410, RATE // 2 + 8820)
     levels = [
-        np.sqrt(
-            np.mean(PROCESSOR.reference(audio, RATE, **PROCESSOR.complete(settings | change))[:, later] ** 2)
-        )
+        np.sqrt(np.mean(PROCESSOR.reference(audio, RATE, **PROCESSOR.complete(settings | change))[:, later] ** 2))
         for change in ({"mid_release_ms": 20.0}, {"mid_release_ms": 500.0})
     ]
     assert levels[0] > 2.0 * levels[1]

@@ -128,9 +128,7 @@ def test_predelay_is_a_delay(predelay_ms: float) -> None:
     damping=st.floats(0.0, 1.0),
     rate=st.sampled_from([22_050, 44_100, 96_000]),
 )
-def test_both_faces_build_one_room(
-    seed: int, decay: float, predelay: float, damping: float, rate: int
-) -> None:
+def test_both_faces_build_one_room(seed: int, decay: float, predelay: float, damping: float, rate: int) -> None:
     # Exactly representable in float32, as the processor rounds them.
     decay, predelay, damping = (float(np.float32(v)) for v in (decay, predelay, damping))
     expected = impulse_response(seed, decay, predelay, damping, rate)
@@ -149,9 +147,7 @@ def test_gradients_of_the_room_are_slopes(name: str) -> None:
         nonlocal probe
         leaves = {n: torch.tensor(v, dtype=torch.float64) for n, v in {**values, name: value}.items()}
         leaves[name].requires_grad_()
-        room = differentiable_response(
-            6, leaves["decay_seconds"], leaves["predelay_ms"], leaves["damping"], 22_050
-        )
+        room = differentiable_response(6, leaves["decay_seconds"], leaves["predelay_ms"], leaves["damping"], 22_050)
         if probe is None:
             probe = torch.from_numpy(np.random.default_rng(0).standard_normal(room.shape))
         return (room * probe).sum(), leaves[name]

@@ -62,9 +62,9 @@ def test_values_lie_in_their_range():
         for chain in chains(50, ranges=ranges):
             unit = chain.unit(ranges)
             assert unit.min() >= -1e-6 and unit.max() <= 1 + 1e-6
-    assert {
-        e.parameters["feedback"] for c in chains(50, ranges="paper") for e in c.effects if e.type == "delay"
-    } == {0.0}
+    assert {e.parameters["feedback"] for c in chains(50, ranges="paper") for e in c.effects if e.type == "delay"} == {
+        0.0
+    }
 
 
 def test_delay_times_are_spread_over_the_range():
@@ -88,8 +88,7 @@ def test_probabilities_choose_the_types_but_not_the_order():
     # Six of the rest can stand alone (a gain cannot), so one in 61.
     assert 3 <= chosen["equalizer"] <= 30 and min(chosen[t] for t in set(chosen) - {"equalizer"}) > 90
     first = sum(
-        types(c)[0] == "equalizer"
-        for c in chains(400, n_effects=2, types=("equalizer", "delay"), probabilities=seldom)
+        types(c)[0] == "equalizer" for c in chains(400, n_effects=2, types=("equalizer", "delay"), probabilities=seldom)
     )
     assert 150 < first < 250
 
@@ -113,9 +112,7 @@ def test_another_effect_changes_one_place_only():
         kept = [e for e in changed.effects if e in chain.effects]
         ways[len(changed.effects) - len(chain.effects)] += 1
         assert kept == [e for e in chain.effects if e in changed.effects]
-        assert len(kept) == min(len(chain.effects), len(changed.effects)) - (
-            len(changed.effects) == len(chain.effects)
-        )
+        assert len(kept) == min(len(chain.effects), len(changed.effects)) - (len(changed.effects) == len(chain.effects))
         assert len(set(types(changed))) == len(changed.effects)
     assert min(ways[-1], ways[0], ways[1]) > 30
 

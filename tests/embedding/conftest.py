@@ -21,9 +21,7 @@ RATE = 8000
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder."""
     torch.manual_seed(3)
-    front = FrontendConfig(
-        sample_rate=RATE, n_fft=512, hop_length=256, n_mels=32, f_min_hz=50.0, f_max_hz=4000.0
-    )
+    front = FrontendConfig(sample_rate=RATE, n_fft=512, hop_length=256, n_mels=32, f_min_hz=50.0, f_max_hz=4000.0)
     config = FxEncoderConfig(
         name="tiny",
         frontend=front,

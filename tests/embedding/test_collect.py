@@ -33,9 +33,7 @@ def test_files_keep_the_order_given_whatever_they_are(tree: Path) -> None:
     assert collect(given) == given
 
 
-def test_a_file_named_twice_is_listed_once_under_its_first_name(
-    tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_named_twice_is_listed_once_under_its_first_name(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     assert collect(["a.mp3", "./b/../a.mp3", str(tree / "a.mp3")]) == [Path("a.mp3")]
     assert names(collect([tree / "b" / "2.WAV", tree]), tree)[0] == "b/2.WAV"

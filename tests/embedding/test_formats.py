@@ -76,9 +76,7 @@ def test_everything_comes_back_exactly(tmp_path: Path, form: Format, rows: int) 
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_bytes_do_not_depend_on_the_time(
-    tmp_path: Path, form: Format, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bytes_do_not_depend_on_the_time(tmp_path: Path, form: Format, monkeypatch: pytest.MonkeyPatch) -> None:
     if form == "parquet":
         pytest.importorskip("pyarrow")
     write_table(tmp_path / "one", table(), form)

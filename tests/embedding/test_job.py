@@ -32,9 +32,7 @@ def load(path: Path) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def interrupted_at(
-    count: int, monkeypatch: pytest.MonkeyPatch, error: BaseException | None = None
-) -> Iterator[None]:
+def interrupted_at(count: int, monkeypatch: pytest.MonkeyPatch, error: BaseException | None = None) -> Iterator[None]:
     """Ctrl-C (or another end) when the file number ``count`` is begun."""
     real, begun, lock = job.Network.entry, [0], threading.Lock()
 
@@ -61,9 +59,7 @@ def interrupted_at(
     ],
     ids=["mixture", "query", "hop", "windows"],
 )
-def test_rows_are_those_of_encode(
-    encoder: FxEncoder, folder: Path, tmp_path: Path, settings: EmbedSettings
-) -> None:
+def test_rows_are_those_of_encode(encoder: FxEncoder, folder: Path, tmp_path: Path, settings: EmbedSettings) -> None:
     files = collect([folder])
     done = embed_files(encoder, files, tmp_path / "out.npz", settings)
     data = load(tmp_path / "out.npz")
@@ -93,18 +89,14 @@ def test_query_as_audio(encoder: FxEncoder, folder: Path, tmp_path: Path) -> Non
     sound = folder / "0.wav"
     embed_files(encoder, [folder / "1.wav"], tmp_path / "out.npz", EmbedSettings(query_audio=sound))
     data = load(tmp_path / "out.npz")
-    np.testing.assert_array_equal(
-        data["embedding"][0], encoder.encode(folder / "1.wav", query_audio=str(sound))
-    )
+    np.testing.assert_array_equal(data["embedding"][0], encoder.encode(folder / "1.wav", query_audio=str(sound)))
     assert str(data["query"]) == f"audio:{sound}"
 
 
 def test_segment_overrides_the_windows_and_leaves_the_model_alone(
     encoder: FxEncoder, folder: Path, tmp_path: Path
 ) -> None:
-    embed_files(
-        encoder, [folder / "5.wav"], tmp_path / "out.npz", EmbedSettings(pool="none", segment_seconds=0.5)
-    )
+    embed_files(encoder, [folder / "5.wav"], tmp_path / "out.npz", EmbedSettings(pool="none", segment_seconds=0.5))
     data = load(tmp_path / "out.npz")
     np.testing.assert_allclose(data["end"] - data["start"], 0.5)
     assert encoder.config.window_seconds == 1.0
@@ -158,9 +150,7 @@ def test_interrupted_and_resumed_ends_with_the_same_bytes(
     assert not output.with_name("out.npz.partial").exists()
 
 
-def test_ctrl_c_in_the_main_thread_keeps_what_is_finished(
-    encoder: FxEncoder, folder: Path, tmp_path: Path
-) -> None:
+def test_ctrl_c_in_the_main_thread_keeps_what_is_finished(encoder: FxEncoder, folder: Path, tmp_path: Path) -> None:
     def progress(done: int, total: int, file: Path) -> None:
         if done == 2:
             raise KeyboardInterrupt

@@ -110,9 +110,7 @@ def test_interrupted_save_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(
-        checkpoint, "write_text", fail
-    )  # the new weights are there, the new config.json is not
+    monkeypatch.setattr(checkpoint, "write_text", fail)  # the new weights are there, the new config.json is not
     with pytest.raises(KeyboardInterrupt):
         make(1).save_pretrained(tmp_path)
     monkeypatch.undo()
@@ -144,9 +142,7 @@ def test_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "runs" / "x" / "config.json").write_text("{}")
     with pytest.raises(ModelUnavailableError, match=r"safetensors; model.safetensors is missing$"):
         FxEncoder.from_pretrained("runs/x")
-    with pytest.raises(
-        ModelUnavailableError, match=r"^No model at runs/y: expected config.json and model.safe"
-    ):
+    with pytest.raises(ModelUnavailableError, match=r"^No model at runs/y: expected config.json and model.safe"):
         FxEncoder.from_pretrained("runs/y")  # looks like a name on the Hub, but there is a folder runs
     (tmp_path / "a.pt").write_text("")
     with pytest.raises(ModelUnavailableError, match=r"a.pt is a file; .*import-official"):
@@ -177,17 +173,13 @@ def test_loading_is_strict(tmp_path: Path) -> None:
     make().save_pretrained(tmp_path)
     head = json.loads((tmp_path / "config.json").read_text())
     edit(tmp_path, model={**head["model"], "projection_dims": [16, 16]})
-    with pytest.raises(
-        ModelUnavailableError, match=r"projection.2.weight is missing, projection.2.bias is missing\."
-    ):
+    with pytest.raises(ModelUnavailableError, match=r"projection.2.weight is missing, projection.2.bias is missing\."):
         FxEncoder.from_pretrained(tmp_path)
     edit(tmp_path, model={**head["model"], "projection_dims": [24], "extractor": {"name": "none"}})
     with pytest.raises(ModelUnavailableError, match=r"extractor.layers.0.bias is unknown, .* and \d+ more"):
         FxEncoder.from_pretrained(tmp_path)
     edit(tmp_path, model={**head["model"], "query_dim": 9})
-    with pytest.raises(
-        ModelUnavailableError, match=r"extractor.layers.0.weight is \[12, 24\], not \[12, 25\]"
-    ):
+    with pytest.raises(ModelUnavailableError, match=r"extractor.layers.0.weight is \[12, 24\], not \[12, 25\]"):
         FxEncoder.from_pretrained(tmp_path)
 
 

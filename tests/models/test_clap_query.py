@@ -77,9 +77,7 @@ def test_text(encoder: ClapQueryEncoder) -> None:
 
 def test_text_equals_transformers(encoder: ClapQueryEncoder, folder: Path) -> None:
     model = transformers.ClapModel.from_pretrained(folder).eval()
-    tokens = transformers.AutoTokenizer.from_pretrained(folder)(
-        "this is the sound of drums", return_tensors="pt"
-    )
+    tokens = transformers.AutoTokenizer.from_pretrained(folder)("this is the sound of drums", return_tensors="pt")
     with torch.no_grad():
         hidden = model.text_model(tokens["input_ids"], tokens["attention_mask"]).pooler_output
         expected = torch.nn.functional.normalize(model.text_projection(hidden), dim=-1)

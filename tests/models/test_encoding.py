@@ -87,16 +87,12 @@ def test_batch_size_is_no_matter(encoder: FxEncoder, batch_size: int) -> None:
 def test_always_the_same(encoder: FxEncoder) -> None:
     model = copy.deepcopy(encoder).train()
     e = [model.encode(sound(2.5), RATE, query="vocals") for _ in range(2)]
-    assert np.array_equal(e[0], e[1]) and np.array_equal(
-        e[0], encoder.encode(sound(2.5), RATE, query="vocals")
-    )
+    assert np.array_equal(e[0], e[1]) and np.array_equal(e[0], encoder.encode(sound(2.5), RATE, query="vocals"))
     assert model.training  # as the caller had it
 
 
 def test_silent_windows_are_left_out(encoder: FxEncoder) -> None:
-    x = np.concatenate(
-        [sound(1.0), 1e-5 * sound(1.0), np.zeros((2, RATE), np.float32), sound(1.0, seed=1)], axis=1
-    )
+    x = np.concatenate([sound(1.0), 1e-5 * sound(1.0), np.zeros((2, RATE), np.float32), sound(1.0, seed=1)], axis=1)
     rows, times = encoder.encode(x, RATE, pool="none", return_times=True)
     assert np.allclose(times, [[0, 1], [3, 4]])
     pooled = rows.sum(axis=0)

@@ -32,9 +32,7 @@ def slow_filterbank(rate: int, n_fft: int, n: int, low: float, high: float, scal
     steps = np.linspace(scale(low), scale(high), n + 2)
     edges = [brentq(lambda f, s=s: scale(f) - s, -1.0, rate, xtol=1e-11) for s in steps]
     bins = np.fft.rfftfreq(n_fft, 1 / rate)
-    return np.stack(
-        [np.interp(bins, edges[k : k + 3], [0, 2 / (edges[k + 2] - edges[k]), 0]) for k in range(n)]
-    )
+    return np.stack([np.interp(bins, edges[k : k + 3], [0, 2 / (edges[k + 2] - edges[k]), 0]) for k in range(n)])
 
 
 def slow_logmel(audio: np.ndarray, config: FrontendConfig) -> np.ndarray:
@@ -47,9 +45,7 @@ def slow_logmel(audio: np.ndarray, config: FrontendConfig) -> np.ndarray:
     starts = range(0, padded.shape[1] - config.n_fft + 1, config.hop_length)
     frames = np.stack([padded[:, s : s + config.n_fft] for s in starts], axis=1)
     power = np.abs(np.fft.rfft(frames * window)) ** 2
-    bank = slow_filterbank(
-        config.sample_rate, config.n_fft, config.n_mels, config.f_min_hz, config.f_max_hz, slaney
-    )
+    bank = slow_filterbank(config.sample_rate, config.n_fft, config.n_mels, config.f_min_hz, config.f_max_hz, slaney)
     decibels = np.clip(10 * np.log10(power @ bank.T + 1e-30), config.floor_db, config.ceiling_db)
     scaled = 2 * (decibels - config.floor_db) / (config.ceiling_db - config.floor_db) - 1
     return scaled.transpose(0, 2, 1)

@@ -69,9 +69,7 @@ HELD_OUT = {
 }
 PHRASES = [(phrase, name) for name, text in HELD_OUT.items() for phrase in " ".join(text.split()).split("; ")]
 MEASURED_TOP1 = 0.79  # the sentence encoder it was distilled from, with the same regression: 0.84
-needs_ears = pytest.mark.skipif(
-    not (SHIPPED / "model.safetensors").is_file(), reason="no audio tower has been trained"
-)
+needs_ears = pytest.mark.skipif(not (SHIPPED / "model.safetensors").is_file(), reason="no audio tower has been trained")
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,7 @@ class Queries(QueryEncoder):
     words = ("vocals", "drums", "bass")
 
     def embed_text(self, texts: Sequence[str]) -> Tensor:
-        table = nn.functional.normalize(
-            torch.randn(3, self.dim, generator=torch.Generator().manual_seed(5)), dim=-1
-        )
+        table = nn.functional.normalize(torch.randn(3, self.dim, generator=torch.Generator().manual_seed(5)), dim=-1)
         return torch.stack([table[self.words.index(text)] for text in texts])
 
     def embed_audio(self, audio: Tensor, sample_rate: int) -> Tensor:

@@ -74,9 +74,7 @@ def test_learns_writes_and_is_loaded(pools: list[list[Stem]], tmp_path: Path) ->
 
 def test_drawing_is_repeatable_and_needs_known_instruments(pools: list[list[Stem]]) -> None:
     classes = load_text_table(SHIPPED).classes
-    first, second = (
-        draw_examples(pools, classes, 6, QueryTower(), np.random.default_rng(3)) for _ in range(2)
-    )
+    first, second = (draw_examples(pools, classes, 6, QueryTower(), np.random.default_rng(3)) for _ in range(2))
     assert torch.equal(first.spectrograms, second.spectrograms)
     with pytest.raises(DataError, match="fxlens data prepare"):
         draw_examples([[]], classes, 6, QueryTower(), np.random.default_rng(3))

@@ -24,9 +24,7 @@ def check_rate(sample_rate: float, name: str = "sample_rate") -> None:
         or not isinstance(sample_rate, int | float | np.integer | np.floating)
         or not LOWEST_SAMPLE_RATE <= sample_rate <= HIGHEST_SAMPLE_RATE
     ):
-        raise UsageError(
-            f"{name} must be from {LOWEST_SAMPLE_RATE} to {HIGHEST_SAMPLE_RATE} Hz, not {sample_rate!r}"
-        )
+        raise UsageError(f"{name} must be from {LOWEST_SAMPLE_RATE} to {HIGHEST_SAMPLE_RATE} Hz, not {sample_rate!r}")
 
 
 def check_shape(audio: np.ndarray, source: str | Path = "array") -> None:
@@ -49,9 +47,7 @@ def check_shape(audio: np.ndarray, source: str | Path = "array") -> None:
                 source,
                 f"shape {audio.shape} looks like [time, channel]; pass [channel, time], that is array.T",
             )
-        raise AudioChannelsError(
-            source, f"it has {audio.shape[0]} channels; mix it down to one or two channels first"
-        )
+        raise AudioChannelsError(source, f"it has {audio.shape[0]} channels; mix it down to one or two channels first")
 
 
 def check(audio: np.ndarray, source: str | Path = "array") -> None:

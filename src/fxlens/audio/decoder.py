@@ -57,9 +57,7 @@ def broken_off(path: Path, seconds: float, of_seconds: float | None, reason: str
     """Make the error for a file that ends before it should."""
     of = "" if of_seconds is None else f" of {of_seconds:.1f}"
     because = f" ({reason})" if reason else ""
-    return AudioDecodeError(
-        path, f"breaks off after {seconds:.1f}{of} seconds{because}; copy or export it again"
-    )
+    return AudioDecodeError(path, f"breaks off after {seconds:.1f}{of} seconds{because}; copy or export it again")
 
 
 def undecodable(path: Path, reason: str) -> AudioDecodeError:

@@ -49,8 +49,7 @@ def k_weighting(sample_rate: float) -> np.ndarray:
 def _k_weighting(sample_rate: float) -> tuple[list[float], list[float]]:
     if not math.isfinite(sample_rate) or sample_rate < LOWEST_SAMPLE_RATE:
         raise UsageError(
-            f"loudness cannot be measured at {sample_rate} Hz; "
-            f"resample to at least {LOWEST_SAMPLE_RATE} Hz first"
+            f"loudness cannot be measured at {sample_rate} Hz; resample to at least {LOWEST_SAMPLE_RATE} Hz first"
         )
     k, q = math.tan(math.pi * 1681.974450955533 / sample_rate), 0.7071752369554196
     high = 10.0 ** (3.999843853973347 / 20.0)

@@ -100,9 +100,7 @@ def _import_av(path: Path) -> Any:
         import av
     except ImportError:
         codec = _CODEC_OF_SUFFIX.get(path.suffix.lower(), "AAC")
-        raise AudioDecodeError(
-            path, f"this installation cannot decode {codec}. pip install 'fxlens[media]'"
-        ) from None
+        raise AudioDecodeError(path, f"this installation cannot decode {codec}. pip install 'fxlens[media]'") from None
     return av
 
 

@@ -77,9 +77,7 @@ def _frame_length(data: bytes, at: int) -> int:
     if version == 1 or bit_rate in (0, 15) or rate == 3:
         return 0
     kbits = (_BIT_RATES_1 if version == 3 else _BIT_RATES_2)[bit_rate]
-    return (144_000 if version == 3 else 72_000) * kbits // _SAMPLE_RATES[version][rate] + (
-        data[at + 2] >> 1 & 1
-    )
+    return (144_000 if version == 3 else 72_000) * kbits // _SAMPLE_RATES[version][rate] + (data[at + 2] >> 1 & 1)
 
 
 def _xing_frame(first: bytes, count: int) -> bytes:

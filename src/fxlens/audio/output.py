@@ -33,9 +33,7 @@ class ClippingWarning(UserWarning):
     """Samples above full scale were limited because the file format cannot hold them."""
 
 
-def write(
-    path: str | os.PathLike[str], audio: np.ndarray, sample_rate: int, subtype: str | None = None
-) -> None:
+def write(path: str | os.PathLike[str], audio: np.ndarray, sample_rate: int, subtype: str | None = None) -> None:
     """Write a file: beside its place first, then renamed, so that no half a file is ever left.
 
     Args:
@@ -102,9 +100,7 @@ def write(
 
 def _format(path: Path, subtype: str | None) -> tuple[str, str]:
     if path.suffix.lower() not in _FORMATS:
-        raise UsageError(
-            f"{path}: cannot write {path.suffix or 'a file without suffix'}; use {', '.join(_FORMATS)}"
-        )
+        raise UsageError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use {', '.join(_FORMATS)}")
     kind, default = _FORMATS[path.suffix.lower()]
     subtype = (subtype or default).upper()
     if not soundfile.check_format(kind, subtype):
@@ -123,9 +119,7 @@ def _checked(audio: np.ndarray, path: Path) -> np.ndarray:
             path, f"cannot write shape {audio.shape}, which looks like [time, channel]; pass array.T"
         )
     if not np.issubdtype(audio.dtype, np.floating):
-        raise UsageError(
-            f"{path}: cannot write samples of type {audio.dtype}; pass float with full scale 1.0"
-        )
+        raise UsageError(f"{path}: cannot write samples of type {audio.dtype}; pass float with full scale 1.0")
     if not np.isfinite(audio).all():
         raise AudioNotFiniteError(path, "there are NaN or infinite samples in what should be written")
     return audio if audio.dtype == np.float64 else audio.astype(np.float32, copy=False)
@@ -152,7 +146,5 @@ def _next_step(folder: Path, size: int) -> str:
         return f"the folder {folder} is read-only: choose another one"
     free = shutil.disk_usage(folder).free
     if free < size:
-        return (
-            f"the disk is full: {size / 1e6:.1f} MB are needed in {folder} and {free / 1e6:.1f} MB are free"
-        )
+        return f"the disk is full: {size / 1e6:.1f} MB are needed in {folder} and {free / 1e6:.1f} MB are free"
     return f"check permissions and free space of {folder}"

@@ -172,9 +172,7 @@ def _may_be_mpeg(path: Path) -> bool:
 def _check_promised_bytes(path: Path, file: soundfile.SoundFile) -> None:
     for promised_text, present_text in _LOGGED_SIZE.findall(file.extra_info):
         promised, present = int(promised_text, 0), int(present_text)
-        if not 0 < present < promised or (
-            promised >= _UNKNOWN_BYTES and file.format in ("WAV", "WAVEX", "AIFF")
-        ):
+        if not 0 < present < promised or (promised >= _UNKNOWN_BYTES and file.format in ("WAV", "WAVEX", "AIFF")):
             continue
         seconds = file.frames / file.samplerate
         of_seconds = seconds * promised / present

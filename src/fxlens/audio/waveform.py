@@ -101,9 +101,7 @@ def _as_float32(x: Any, source: str | Path) -> np.ndarray:
     array = np.asarray(x)
     kind = array.dtype.kind
     if kind == "f":
-        with np.errstate(
-            over="ignore"
-        ):  # float64 too large for float32 becomes infinite, which check() names
+        with np.errstate(over="ignore"):  # float64 too large for float32 becomes infinite, which check() names
             return array.astype(np.float32, copy=False)
     if kind in "iu" and array.dtype.itemsize <= 4:
         full_scale = 2.0 ** (8 * array.dtype.itemsize - 1)
@@ -247,9 +245,7 @@ def _array_blocks(array: np.ndarray, frames: int) -> Iterator[np.ndarray]:
         yield array[:, start : start + frames]
 
 
-def _resampled(
-    blocks: Iterator[np.ndarray], from_rate: float, to_rate: float, channels: int
-) -> Iterator[np.ndarray]:
+def _resampled(blocks: Iterator[np.ndarray], from_rate: float, to_rate: float, channels: int) -> Iterator[np.ndarray]:
     """Resample a stream of ``[C, t]`` blocks; the joined result is sample for sample that of
     :func:`resample`."""
     if from_rate == to_rate:

@@ -46,9 +46,7 @@ def embed(
     segment: Annotated[
         float | None, typer.Option(help="Seconds in a window.", show_default="as the model was trained")
     ] = None,
-    hop: Annotated[
-        float | None, typer.Option(help="Seconds from window to window.", show_default="no overlap")
-    ] = None,
+    hop: Annotated[float | None, typer.Option(help="Seconds from window to window.", show_default="no overlap")] = None,
     device: DeviceOption = Device.auto,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", help="Windows at a time.")] = 8,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Files that are decoded at once.")] = 2,

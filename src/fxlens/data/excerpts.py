@@ -45,9 +45,7 @@ def overlap_seconds(first: Excerpt, second: Excerpt) -> float:
     return max(shared, 0.0)
 
 
-def draw_excerpt(
-    stem: Stem, seconds: float, rng: np.random.Generator, avoid: Excerpt | None = None
-) -> Excerpt:
+def draw_excerpt(stem: Stem, seconds: float, rng: np.random.Generator, avoid: Excerpt | None = None) -> Excerpt:
     """Draw where an excerpt begins: uniform over the starts at which the stem sounds for most of it.
 
     Starts with at least 60 % of sound are preferred; where the stem has none, those within five points of the
@@ -99,9 +97,7 @@ def load_excerpt(excerpt: Excerpt, sample_rate: int = 44100) -> np.ndarray:
     audio, rate = io.read(stem.path, excerpt.start_seconds, there)
     waveform.check(audio, stem.path)
     audio = waveform.resample(np.asarray(audio, dtype=np.float32), rate, sample_rate)
-    if (
-        audio.shape[0] == 1
-    ):  # as_stereo warns, and a training set of mono stems need not warn a thousand times
+    if audio.shape[0] == 1:  # as_stereo warns, and a training set of mono stems need not warn a thousand times
         audio = np.repeat(audio, 2, axis=0)
     if audio.shape[1] < round(there * sample_rate) - sample_rate // 20:
         raise AudioDecodeError(

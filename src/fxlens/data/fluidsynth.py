@@ -74,8 +74,7 @@ def play(midi_path: str | Path, soundfont: str | Path, seconds: float) -> np.nda
         if done.returncode != 0 or not wave.is_file():
             last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
             raise FxLensError(
-                f"{midi_path}: fluidsynth could not play it ({last}); "
-                f"check that {soundfont} is a whole soundfont"
+                f"{midi_path}: fluidsynth could not play it ({last}); check that {soundfont} is a whole soundfont"
             )
         audio, _ = io.read(wave)
     length = round(seconds * SAMPLE_RATE)

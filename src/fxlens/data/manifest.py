@@ -104,8 +104,7 @@ def write_atomically(path: Path, text: str) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         raise OutputError(
-            f"{path}: cannot be written ({problem.strerror or problem}); "
-            "is the folder read-only or the disk full?"
+            f"{path}: cannot be written ({problem.strerror or problem}); is the folder read-only or the disk full?"
         ) from problem
 
 
@@ -129,15 +128,11 @@ def load_manifest(path: str | Path) -> list[Multitrack]:
         try:
             multitrack = _from_json(json.loads(line), folder)
         except json.JSONDecodeError as problem:
-            raise DataError(
-                f"{path}, line {number}: not JSON ({problem.msg}); prepare the folder again"
-            ) from None
+            raise DataError(f"{path}, line {number}: not JSON ({problem.msg}); prepare the folder again") from None
         except _Invalid as problem:
             raise DataError(f"{path}, line {number}: {problem}") from None
         if multitrack.song in found:
-            raise DataError(
-                f"{path}, line {number}: the song {multitrack.song!r} occurs twice; keep one of them"
-            )
+            raise DataError(f"{path}, line {number}: the song {multitrack.song!r} occurs twice; keep one of them")
         found[multitrack.song] = multitrack
     if not found:
         raise DataError(f"{path}: the manifest is empty; fxlens data prepare writes one song a line")
@@ -157,9 +152,7 @@ def manifest_hash(multitracks: Iterable[Multitrack]) -> str:
     Returns:
         64 hexadecimal digits (SHA-256).
     """
-    rows = sorted(
-        (m.song, m.split, s.name, s.instrument, str(s.dry), s.sha256) for m in multitracks for s in m.stems
-    )
+    rows = sorted((m.song, m.split, s.name, s.instrument, str(s.dry), s.sha256) for m in multitracks for s in m.stems)
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
 
 

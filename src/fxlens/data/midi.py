@@ -184,18 +184,14 @@ def render_collection(
     fluidsynth_binary()
     fonts = [require_soundfont(font) for font in soundfonts]
     voices = read_voice_folder(voice_dir) if voice_dir is not None else None
-    files = sorted(
-        p for p in Path(midi_dir).rglob("*") if p.suffix.lower() in (".mid", ".midi") and p.is_file()
-    )
+    files = sorted(p for p in Path(midi_dir).rglob("*") if p.suffix.lower() in (".mid", ".midi") and p.is_file())
     if not files:
         raise DataError(f"{midi_dir}: there is no .mid file in it; check the path")
     todo: list[Path] = []
     seen: dict[str, str] = {}
     for file in files:
         if file.stem in [other.stem for other in todo] + report.finished_before:
-            raise UsageError(
-                f"{file}: another file is called {file.stem} too; rename one, songs need distinct names"
-            )
+            raise UsageError(f"{file}: another file is called {file.stem} too; rename one, songs need distinct names")
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         if digest in seen:
             report.left_out[file.stem] = f"the same bytes as {seen[digest]}"
@@ -235,11 +231,7 @@ def _finished(folder: Path, digest: str, settings: RenderSettings) -> bool:
         song = json.loads(file.read_text(encoding="utf-8"))
     except ValueError:
         song = {}
-    if (
-        song.get("settings") != asdict(settings)
-        or song.get("recipe") != RECIPE
-        or song.get("midi_sha256") != digest
-    ):
+    if song.get("settings") != asdict(settings) or song.get("recipe") != RECIPE or song.get("midi_sha256") != digest:
         raise UsageError(
             f"{folder}: it was rendered with other settings or from another file; "
             "choose another output folder, or remove this one"
@@ -263,9 +255,7 @@ def _render_song(
             raise DataError(f"{file}: every stem came out silent; leave it out")
         os.replace(partial, out_dir / file.stem)
     except OSError as problem:
-        raise OutputError(
-            f"{out_dir / file.stem}: cannot be written ({problem}); is the disk full?"
-        ) from problem
+        raise OutputError(f"{out_dir / file.stem}: cannot be written ({problem}); is the disk full?") from problem
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return len(song["stems"])

@@ -140,9 +140,7 @@ def _timed_messages(path: Path) -> list[tuple[float, Any]]:
             if not message.is_meta:
                 timed.append((now, message))
     except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError) as problem:
-        raise DataError(
-            f"{path}: the MIDI file is damaged ({problem}); leave it out or export it again"
-        ) from problem
+        raise DataError(f"{path}: the MIDI file is damaged ({problem}); leave it out or export it again") from problem
     return timed
 
 

@@ -198,6 +198,5 @@ def _append(cache: Path, key: str, analysis: StemAnalysis) -> None:
             file.write(json.dumps(entry) + "\n")
     except OSError as problem:
         raise OutputError(
-            f"{cache}: cannot be written ({problem.strerror or problem}); "
-            "is the folder read-only or the disk full?"
+            f"{cache}: cannot be written ({problem.strerror or problem}); is the folder read-only or the disk full?"
         ) from problem

@@ -22,9 +22,7 @@ from fxlens.data.general_midi import octaves_into_range
 from fxlens.data.midi_parts import Note
 from fxlens.errors import DataError
 
-_NAME = re.compile(
-    r"(?P<singer>[a-z]+?)_(?P<vowel>[a-z]+)\d*_(?P<note>[A-Ga-g])(?P<accidental>[sb]?)(?P<octave>-?\d)"
-)
+_NAME = re.compile(r"(?P<singer>[a-z]+?)_(?P<vowel>[a-z]+)\d*_(?P<note>[A-Ga-g])(?P<accidental>[sb]?)(?P<octave>-?\d)")
 _SEMITONE = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 MAXIMUM_SHIFT = 3
 _JOIN_SECONDS = 0.08  # notes closer than this are sung in one breath

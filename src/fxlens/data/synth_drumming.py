@@ -106,9 +106,7 @@ class _Drummer:
             return
         every = 1 if self.rng.random() < 0.6 and self.song.tempo_bpm < 125 else 2
         steps = list(range(start, STEPS_PER_BAR, every))
-        drums = pick(
-            self.rng, (("snare", "high_tom", "mid_tom", "low_tom"), ("snare",), ("high_tom", "low_tom"))
-        )
+        drums = pick(self.rng, (("snare", "high_tom", "mid_tom", "low_tom"), ("snare",), ("high_tom", "low_tom")))
         for number, step in enumerate(steps):
             if self.rng.random() < 0.12:
                 continue

@@ -80,9 +80,7 @@ class Kit:
         time = self._time(0.5)
         noise = self._noise(0.5)
         if self.clap:
-            bursts = sum(
-                (time >= at) * np.exp(-np.maximum(time - at, 0.0) / 0.006) for at in (0.0, 0.011, 0.022)
-            )
+            bursts = sum((time >= at) * np.exp(-np.maximum(time - at, 0.0) / 0.006) for at in (0.0, 0.011, 0.022))
             tail = (time >= 0.03) * np.exp(-np.maximum(time - 0.03, 0.0) / self.wires_decay)
             return 1.3 * self._band(noise * (bursts + 0.7 * tail), 700.0, 3500.0 + 3000.0 * velocity)
         bend = self.snare_hz * (time + 0.25 * 0.01 * (1.0 - np.exp(-time / 0.01)))
@@ -104,9 +102,7 @@ class Kit:
         ring = np.zeros(len(time), dtype=np.float32)
         turns = time.astype(np.float32) * np.float32(2.0 * np.pi)
         for mode, fall, phase in zip(modes, rate, phases, strict=True):
-            ring += np.sin(turns * np.float32(mode) + np.float32(phase)) * np.exp(-time * fall).astype(
-                np.float32
-            )
+            ring += np.sin(turns * np.float32(mode) + np.float32(phase)) * np.exp(-time * fall).astype(np.float32)
         ring /= np.sqrt(max(len(modes), 1))
         hiss = self._noise(seconds) * np.exp(-time / (0.8 * decay))
         mixed = self.metal * ring + (1.0 - self.metal) * hiss

@@ -49,9 +49,7 @@ def _contour(count: int, rng: np.random.Generator) -> list[int]:
     """Scale steps around the middle of the motif: mostly neighbours, now and then a leap that turns back."""
     position, walk = 0, [0]
     for _ in range(count - 1):
-        move = int(
-            rng.choice([-3, -2, -1, 0, 1, 2, 3, 4], p=[0.06, 0.14, 0.27, 0.08, 0.24, 0.12, 0.06, 0.03])
-        )
+        move = int(rng.choice([-3, -2, -1, 0, 1, 2, 3, 4], p=[0.06, 0.14, 0.27, 0.08, 0.24, 0.12, 0.06, 0.03]))
         if abs(position) > 3:
             move = -abs(move) if position > 0 else abs(move)
         position += move

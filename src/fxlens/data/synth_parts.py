@@ -25,9 +25,7 @@ def _is_final(song: Song, chord: Chord) -> bool:
     return chord is song.chords[-1]
 
 
-def voicing(
-    pitch_classes: Sequence[int], low: int, count: int, previous: Sequence[int] | None
-) -> tuple[int, ...]:
+def voicing(pitch_classes: Sequence[int], low: int, count: int, previous: Sequence[int] | None) -> tuple[int, ...]:
     """``count`` ascending pitches of a chord from MIDI ``low`` up, the inversion closest to ``previous``."""
     options = []
     for rotation in range(len(pitch_classes)):
@@ -129,9 +127,7 @@ def keys_part(song: Song, rng: np.random.Generator) -> list[Note]:
     previous: tuple[int, ...] | None = None
     for section, chord in _chords_of(song, "keys"):
         hands = previous = voicing(chord.pitch_classes, low, count, previous)
-        steps = [
-            s for s in range(chord.first_step, chord.end_step) if s % STEPS_PER_BAR in rhythm[section.kind]
-        ]
+        steps = [s for s in range(chord.first_step, chord.end_step) if s % STEPS_PER_BAR in rhythm[section.kind]]
         if _is_final(song, chord) or not steps:
             steps = [chord.first_step]
         for number, step in enumerate(steps):

@@ -235,9 +235,7 @@ def _draw_periods(mode: str, scale: Sequence[int], rng: np.random.Generator) -> 
     return periods
 
 
-def _place_chords(
-    sections: Sequence[Section], periods: dict[str, Period], final: tuple[int, ...]
-) -> tuple[Chord, ...]:
+def _place_chords(sections: Sequence[Section], periods: dict[str, Period], final: tuple[int, ...]) -> tuple[Chord, ...]:
     """Every section starts its period anew; one ``final`` chord rings out after the last section."""
     chords = []
     for section in sections:

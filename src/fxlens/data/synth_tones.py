@@ -225,8 +225,6 @@ def tine_piano(
     index = bark * velocity**1.3 * keyed
     bar = np.sin(cycle + index * np.exp(-time / (0.35 * decay_seconds * keyed)) * np.sin(cycle))
     ratio = min(tine_ratio, max(np.floor(0.3 * sample_rate / frequency_hz), 1.0))
-    strike = np.exp(-time / 0.3) * np.sin(
-        cycle + 1.6 * velocity * np.exp(-time / 0.15) * np.sin(ratio * cycle)
-    )
+    strike = np.exp(-time / 0.3) * np.sin(cycle + 1.6 * velocity * np.exp(-time / 0.15) * np.sin(ratio * cycle))
     tone = np.exp(-time / (decay_seconds * keyed)) * bar + tine_level * velocity * strike
     return tone * (1.0 - np.exp(-time / 0.0015)) * (0.25 + 0.75 * velocity)

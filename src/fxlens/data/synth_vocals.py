@@ -176,9 +176,7 @@ def filter_by_frames(
     return result.ravel()[3 * hop : 3 * hop + len(source)]
 
 
-def render_vocals(
-    notes: Sequence[Note], samples: int, sample_rate: int, rng: np.random.Generator
-) -> np.ndarray:
+def render_vocals(notes: Sequence[Note], samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Sing ``notes``, one syllable each, in the middle of the stereo image.
 
     Returns:
@@ -228,9 +226,7 @@ def sing(
         vibrato[begin:end] = np.clip((since - 0.22) / 0.3, 0.0, 1.0)
         level[begin:end] = note.velocity * (1.0 - 0.25 * since / since[-1])
         toward = np.clip((since / since[-1] - 0.6) / 0.4, 0.0, 1.0)[:, None]
-        formants[begin:end] = (1.0 - toward) * VOWELS[syllable.vowel] + toward * np.array(
-            VOWELS[syllable.offglide]
-        )
+        formants[begin:end] = (1.0 - toward) * VOWELS[syllable.vowel] + toward * np.array(VOWELS[syllable.offglide])
         formants[end:] = formants[end - 1]  # the mouth stays as it is in a rest
         if syllable.consonant in _VOICED:
             through, decibels = _VOICED[syllable.consonant]
@@ -251,9 +247,7 @@ def sing(
     pitch = gaussian_filter1d(pitch, 0.014 * rate)
     drift = gaussian_filter1d(rng.standard_normal(frames), 0.15 * rate) * 0.08 * np.sqrt(0.15 * rate)
     pitch += drift + rng.standard_normal(frames) * singer.jitter_cents / 100.0
-    wobble = np.sin(
-        2.0 * np.pi * singer.vibrato_hz * time + 0.4 * np.cumsum(rng.standard_normal(frames)) / rate
-    )
+    wobble = np.sin(2.0 * np.pi * singer.vibrato_hz * time + 0.4 * np.cumsum(rng.standard_normal(frames)) / rate)
     pitch += singer.vibrato_cents / 100.0 * gaussian_filter1d(vibrato, 0.03 * rate) * wobble
     level = gaussian_filter1d(level, 0.010 * rate) * (1.0 + 0.04 * rng.standard_normal(frames))
     level[level < 1e-4] = 0.0
@@ -283,21 +277,15 @@ def _tract(formants: np.ndarray, pitch: np.ndarray, singer: Singer, sample_rate:
     return np.concatenate([scaled, np.tile(np.minimum(upper, 0.45 * sample_rate), (len(scaled), 1))], axis=1)
 
 
-def _burst(
-    seconds: float, band: tuple[float, float], sample_rate: int, rng: np.random.Generator
-) -> np.ndarray:
+def _burst(seconds: float, band: tuple[float, float], sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     count = int(1.6 * seconds * sample_rate)
     low, high = min(band[0], 0.3 * sample_rate), min(band[1], 0.45 * sample_rate)
-    noise = sosfilt(
-        butter(2, (low, high), "bandpass", fs=sample_rate, output="sos"), rng.standard_normal(count)
-    )
+    noise = sosfilt(butter(2, (low, high), "bandpass", fs=sample_rate, output="sos"), rng.standard_normal(count))
     noise /= np.sqrt(np.mean(noise**2)) + 1e-9
     return noise * np.sin(np.pi * (np.arange(count) + 0.5) / count) ** 1.5
 
 
-def _inhale(
-    out: np.ndarray, before_seconds: float, level: float, sample_rate: int, rng: np.random.Generator
-) -> None:
+def _inhale(out: np.ndarray, before_seconds: float, level: float, sample_rate: int, rng: np.random.Generator) -> None:
     breath = _burst(0.2, (900.0, 5000.0), sample_rate, rng) * level
     start = int((before_seconds - 0.02) * sample_rate) - len(breath)
     if start >= 0:

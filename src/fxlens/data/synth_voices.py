@@ -102,9 +102,7 @@ def _line(
         pitch[start:] = note.pitch
         count = min(limit - start, int((note.duration_seconds + release_seconds) * sample_rate))
         time = np.arange(count) / sample_rate
-        shape = (1.0 - np.exp(-time / attack_seconds)) * (
-            sustain + (1.0 - sustain) * np.exp(-time / decay_seconds)
-        )
+        shape = (1.0 - np.exp(-time / attack_seconds)) * (sustain + (1.0 - sustain) * np.exp(-time / decay_seconds))
         late = np.maximum(time - note.duration_seconds, 0.0) / release_seconds
         shape *= note.velocity * (0.5 + 0.5 * np.cos(np.pi * np.minimum(late, 1.0)))
         cut = min(fade, count)
@@ -116,9 +114,7 @@ def _line(
     return glided, envelope, since
 
 
-def render_bass(
-    notes: Sequence[Note], samples: int, sample_rate: int, rng: np.random.Generator
-) -> np.ndarray:
+def render_bass(notes: Sequence[Note], samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """A plucked bass string, or a saw or square through a low-pass that each note opens and lets fall."""
     if rng.random() < 0.4:
         decay, damping = rng.uniform(2.0, 4.0), rng.uniform(500.0, 1800.0)
@@ -133,9 +129,7 @@ def render_bass(
             )  # fmt: skip
             return velocity * sound / (np.sqrt(np.mean(sound[: sample_rate // 4] ** 2)) + 1e-9)
 
-        _play_struck(
-            out, notes, sample_rate, string, layers=2, variants=2, release_seconds=0.05, pan_of=lambda _: 0.0
-        )
+        _play_struck(out, notes, sample_rate, string, layers=2, variants=2, release_seconds=0.05, pan_of=lambda _: 0.0)
         return out
     pitch, envelope, since = _line(
         notes, samples, sample_rate, attack_seconds=0.003, decay_seconds=rng.uniform(0.2, 0.8),
@@ -150,9 +144,7 @@ def render_bass(
     return np.tile(sweep_lowpass(wave, cutoff, sample_rate, rng.uniform(0.7, 2.0), 4) * envelope, (2, 1))
 
 
-def render_plucked(
-    notes: Sequence[Note], samples: int, sample_rate: int, rng: np.random.Generator
-) -> np.ndarray:
+def render_plucked(notes: Sequence[Note], samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Guitar, harp or something between: plucked strings on a small resonating body."""
     decay, damping = rng.uniform(0.8, 3.8), rng.uniform(1500.0, 5000.0)
     position, stiffness = rng.uniform(0.06, 0.45), rng.uniform(0.0, 2e-4)
@@ -179,9 +171,7 @@ def render_plucked(
     return body
 
 
-def render_keys(
-    notes: Sequence[Note], samples: int, sample_rate: int, rng: np.random.Generator
-) -> np.ndarray:
+def render_keys(notes: Sequence[Note], samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """An electric piano, low notes a little to the left and high ones to the right."""
     bark, tine, decay = rng.uniform(1.0, 4.0), rng.uniform(0.1, 0.5), rng.uniform(0.6, 1.8)
     ratio, width = float(pick(rng, (7.0, 9.0, 11.0, 14.0))), rng.uniform(0.1, 0.35)
@@ -216,9 +206,7 @@ def render_pad(notes: Sequence[Note], samples: int, sample_rate: int, rng: np.ra
     harmonics = saw_harmonics() if rng.random() < 0.65 else pulse_harmonics(rng.uniform(0.15, 0.5))
     attack, release = rng.uniform(0.08, 0.6), rng.uniform(0.25, 0.9)
     loops = {
-        pitch: detuned_stack(
-            float(midi_to_hz(pitch)), detune.tolist(), pans.tolist(), sample_rate, rng, harmonics
-        )
+        pitch: detuned_stack(float(midi_to_hz(pitch)), detune.tolist(), pans.tolist(), sample_rate, rng, harmonics)
         for pitch in sorted({note.pitch for note in notes})
     }
     out = np.zeros((2, samples))
@@ -237,9 +225,7 @@ def render_pad(notes: Sequence[Note], samples: int, sample_rate: int, rng: np.ra
     return sweep_lowpass(out, cutoff, sample_rate, rng.uniform(0.7, 1.3), int(pick(rng, (2, 4))))
 
 
-def render_lead(
-    notes: Sequence[Note], samples: int, sample_rate: int, rng: np.random.Generator
-) -> np.ndarray:
+def render_lead(notes: Sequence[Note], samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """A synthesiser that plays one note at a time, gliding, with vibrato on the long ones."""
     pitch, envelope, since = _line(
         notes, samples, sample_rate, attack_seconds=rng.uniform(0.003, 0.03),

@@ -190,9 +190,7 @@ def write_song(
         return folder
     song = {
         "song": folder.name,
-        "stems": [
-            {"file": f"{name}.flac", "instrument": STEM_INSTRUMENTS[name], "dry": True} for name in names
-        ],
+        "stems": [{"file": f"{name}.flac", "instrument": STEM_INSTRUMENTS[name], "dry": True} for name in names],
         "recipe": RECIPE,
         "settings": settings,
     }

@@ -58,17 +58,13 @@ def run(output: Path, inputs: Sequence[Path] = (), model: str | None = None, see
         raise UsageError(f"seed must be at least 0, not {seed}")
     output, files = Path(output), [Path(path) for path in inputs]
     for path in files:
-        io.probe(
-            path, exact=False
-        )  # a missing file is told before a song is synthesised or a model is loaded
+        io.probe(path, exact=False)  # a missing file is told before a song is synthesised or a model is loaded
     encoder = FxEncoder.from_pretrained(model)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output}: the folder cannot be made ({error.strerror or error})") from error
-    result = (
-        _mixture(output, files[0], encoder, seed) if len(files) == 1 else _stems(output, files, encoder, seed)
-    )
+    result = _mixture(output, files[0], encoder, seed) if len(files) == 1 else _stems(output, files, encoder, seed)
     write_text(output / "result.json", result.to_json())
     print(result.report())
     return result
@@ -171,9 +167,7 @@ def _save_embeddings(result: DemoResult, embedded: dict[str, Embedded]) -> DemoR
     rows = [(name, *time, query) for name, one in embedded.items() for time in one.times for query in queries]
     names, start, end, query = zip(*rows, strict=True)
     arrays = {
-        "embedding": np.concatenate(
-            [one.vectors.reshape(-1, one.vectors.shape[-1]) for one in embedded.values()]
-        ),
+        "embedding": np.concatenate([one.vectors.reshape(-1, one.vectors.shape[-1]) for one in embedded.values()]),
         "path": np.array(names),
         "start": np.array(start, dtype=np.float64),
         "end": np.array(end, dtype=np.float64),
@@ -197,9 +191,7 @@ def _draw(result: DemoResult, draw: picture.Draw) -> DemoResult:
 
 def _source_words(scene: Scene, seconds: float, seed: int, from_files: bool) -> str:
     if not from_files:
-        return (
-            f"A synthesised song (seed {seed}), {seconds:.0f} s, {len(scene.parts)} stems with known effects"
-        )
+        return f"A synthesised song (seed {seed}), {seconds:.0f} s, {len(scene.parts)} stems with known effects"
     rest = " and a rest" if scene.rest is not None else ""
     return (
         f"Stems of {len(scene.parts)} instruments{rest}, from {scene.start_seconds:.0f} s "

@@ -42,9 +42,7 @@ def embed(
         queries: instruments.
         hop_seconds: from window to window; no overlap where ``None``.
     """
-    whole, times = encoder.encode(
-        source, sample_rate, pool="none", return_times=True, hop_seconds=hop_seconds
-    )
+    whole, times = encoder.encode(source, sample_rate, pool="none", return_times=True, hop_seconds=hop_seconds)
     each = encoder.encode(source, sample_rate, list(queries), pool="none", hop_seconds=hop_seconds)
     return Embedded(np.concatenate((whole[:, None], each), axis=1), times)
 

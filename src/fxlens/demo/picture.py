@@ -55,8 +55,7 @@ def draw_movement(
     height = row_inches * (rows + 1)
     _titles(
         figure,
-        "Change the effects on one instrument: "
-        f"its own embedding moved most in {result.rows_right} of {rows} cases",
+        f"Change the effects on one instrument: its own embedding moved most in {result.rows_right} of {rows} cases",
         f"{result.source}; model {result.model_id}",
     )
     for index, name in enumerate(result.rows):
@@ -198,11 +197,7 @@ def _heat_map(axes: Axes, result: DemoResult) -> None:
         ink = "white" if shades[row, column] < 0.55 * top else "black"
         has_times = bool(np.isfinite(times[row, column]))
         text = f"{value:.3f}" if np.isfinite(value) else "–"
-        most = (
-            result.mode == "stems"
-            and row < len(result.rows)
-            and result.columns[column] == result.moved_most[row]
-        )
+        most = result.mode == "stems" and row < len(result.rows) and result.columns[column] == result.moved_most[row]
         weight = "bold" if most else "normal"
         axes.text(column, row - (0.13 if has_times else 0.0), ("● " if most else "") + text, color=ink,
                   fontsize=large, fontweight=weight, ha="center", va="center")  # fmt: skip

@@ -81,9 +81,7 @@ class DemoResult:
         relative = self.times_yardstick[:, 1:]
         if not np.isfinite(relative).all():
             return None
-        return sum(
-            row == self.instruments[int(i)] for row, i in zip(self.rows, relative.argmax(1), strict=True)
-        )
+        return sum(row == self.instruments[int(i)] for row, i in zip(self.rows, relative.argmax(1), strict=True))
 
     def _own_and_others(self) -> tuple[float, float]:
         own = np.array([[row == column for column in self.instruments] for row in self.rows])
@@ -134,13 +132,10 @@ class DemoResult:
         lines += ["", heading, f"{label:<{width}}  {head}"]
         for name, row, times in zip(self.rows, self.distances, self.times_yardstick, strict=True):
             cells = [self._cell(name, i, row, times) for i in range(len(self.columns))]
-            lines.append(
-                f"{name:<{width}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(cells, columns, strict=True))
-            )
+            lines.append(f"{name:<{width}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(cells, columns, strict=True)))
         rest = [f"{value:.3f}        " if math.isfinite(value) else "-" for value in self.yardstick]
         lines.append(
-            f"{'nothing changed':<{width}}  "
-            + "  ".join(f"{c:>{w}}" for c, w in zip(rest, columns, strict=True))
+            f"{'nothing changed':<{width}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(rest, columns, strict=True))
         )
         lines += ["", f"Yardstick ('nothing changed'): {self._yardstick_words()}."]
         if self.mode == "stems":

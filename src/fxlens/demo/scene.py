@@ -120,9 +120,7 @@ def song_scene(seed: int, sample_rate: int, seconds: float = SONG_SECONDS) -> Sc
     for name in SONG_STEMS:
         loudness = float(integrated_loudness(stems[name], sample_rate))
         parts.append(
-            Part(
-                STEM_INSTRUMENTS[name], stems[name], SONG_CHAINS[name], loudness + MIX_GAINS_DB[name], (name,)
-            )
+            Part(STEM_INSTRUMENTS[name], stems[name], SONG_CHAINS[name], loudness + MIX_GAINS_DB[name], (name,))
         )
     return Scene(tuple(parts), None, sample_rate)
 
@@ -152,7 +150,6 @@ def _shapes_the_middle(equalizer: Effect) -> bool:
     """Whether two bands of 6 dB or more lie where instruments have their sound, 100 Hz to 8 kHz."""
     values = equalizer.parameters
     strong = [
-        abs(values[f"{name}_gain_db"]) >= 6.0 and 100.0 <= values[f"{name}_cutoff_hz"] <= 8000.0
-        for name, *_ in BANDS
+        abs(values[f"{name}_gain_db"]) >= 6.0 and 100.0 <= values[f"{name}_cutoff_hz"] <= 8000.0 for name, *_ in BANDS
     ]
     return sum(strong) >= 2

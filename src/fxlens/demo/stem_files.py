@@ -73,20 +73,14 @@ def stem_scene(
     measured = {path: _sounding_seconds(path) for path in paths}
     sounding = {path: mask for path, (mask, _) in measured.items()}
     start = _busiest_start(
-        [
-            _longest_or([sounding[path] for path in files])
-            for name, files in grouped.items()
-            if name != "other"
-        ],
+        [_longest_or([sounding[path] for path in files]) for name, files in grouped.items() if name != "other"],
         round(seconds),
     )
     there = min(seconds, max(whole for _, whole in measured.values()) - start)
     length = round(there * sample_rate)
     parts, rest = [], None
     for name, files in grouped.items():
-        audio = np.sum(
-            [_read(path, measured[path][1], start, there, length, sample_rate) for path in files], axis=0
-        )
+        audio = np.sum([_read(path, measured[path][1], start, there, length, sample_rate) for path in files], axis=0)
         loudness = float(integrated_loudness(audio, sample_rate))
         if name == "other":
             rest = audio

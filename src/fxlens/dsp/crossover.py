@@ -65,9 +65,7 @@ def _lowpass(audio: np.ndarray, cutoff_hz: float, sample_rate: int) -> np.ndarra
     return out
 
 
-def split_band_batch(
-    audio: Tensor, low_hz: Tensor, high_hz: Tensor, sample_rate: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def split_band_batch(audio: Tensor, low_hz: Tensor, high_hz: Tensor, sample_rate: int) -> tuple[Tensor, Tensor, Tensor]:
     """Split a batch by the filters' exact response on the FFT of the padded audio.
 
     Differentiable with respect to audio and frequencies, on any device. The padding covers the decay of the

@@ -92,9 +92,7 @@ def _array64(values: Tensor) -> np.ndarray:
     return values.detach().to(torch.float64).numpy()
 
 
-def attack_release(
-    x: Tensor, attack: Tensor | float, release: Tensor | float, initial: Tensor | float
-) -> Tensor:
+def attack_release(x: Tensor, attack: Tensor | float, release: Tensor | float, initial: Tensor | float) -> Tensor:
     """Smooth with one coefficient where the signal falls and another where it rises.
 
     ``y[t] = y[t-1] + c[t] (x[t] - y[t-1])`` with ``c[t] = attack`` where ``x[t] < y[t-1]``, else ``release``.

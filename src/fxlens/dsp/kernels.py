@@ -202,9 +202,7 @@ def compander_gain(
 
 
 @compiled
-def limiter_gain(
-    audio: np.ndarray, threshold: float, attack: float, release: float, gain: np.ndarray
-) -> None:
+def limiter_gain(audio: np.ndarray, threshold: float, attack: float, release: float, gain: np.ndarray) -> None:
     """Stereo-linked gain of a limiter: smoothed peak, ``min(1, threshold / peak)``, smoothed again.
 
     Args:
@@ -257,9 +255,7 @@ def lowpass_run(
 
 
 @compiled
-def lowpass_both_ways(
-    audio: np.ndarray, b0: float, a1: float, a2: float, tail: np.ndarray, out: np.ndarray
-) -> None:
+def lowpass_both_ways(audio: np.ndarray, b0: float, a1: float, a2: float, tail: np.ndarray, out: np.ndarray) -> None:
     """:func:`lowpass_run` forwards, then backwards: twice the magnitude in dB, no phase.
 
     Args:

@@ -29,9 +29,7 @@ from fxlens.errors import (
 def _adjustable(processor: Processor, ranges: Range) -> list[Parameter]:
     """The parameters that a gradient can move: not names (a room's seed), nor what the range holds still."""
     names: frozenset[str] = getattr(processor, "discrete", frozenset())
-    return [
-        p for p in processor.parameters if p.name not in names and p.bounds(ranges)[0] < p.bounds(ranges)[1]
-    ]
+    return [p for p in processor.parameters if p.name not in names and p.bounds(ranges)[0] < p.bounds(ranges)[1]]
 
 
 @dataclass(frozen=True)
@@ -77,9 +75,7 @@ class EffectChain:
             raise AudioNotFiniteError("effect output", "it is too loud for 32-bit floats; lower the gains")
         return signal.astype(np.float32)
 
-    def forward(
-        self, audio: Tensor, sample_rate: int, unit: Tensor | None = None, ranges: Range = "default"
-    ) -> Tensor:
+    def forward(self, audio: Tensor, sample_rate: int, unit: Tensor | None = None, ranges: Range = "default") -> Tensor:
         """Process a batch, differentiable with respect to the audio and ``unit``.
 
         Args:
@@ -135,10 +131,7 @@ class EffectChain:
         flat = iter(unit.detach().cpu().double())
         effects = []
         for effect in self.effects:
-            moved = {
-                p.name: float(p.to_physical(next(flat), ranges))
-                for p in _adjustable(effect.processor, ranges)
-            }
+            moved = {p.name: float(p.to_physical(next(flat), ranges)) for p in _adjustable(effect.processor, ranges)}
             effects.append(replace(effect, parameters={**effect.parameters, **moved}))
         return EffectChain(tuple(effects))
 

@@ -85,9 +85,7 @@ def _echoes(audio: Tensor, delay_samples: Tensor, feedback: Tensor) -> Tensor:
     batch, _, length = audio.shape
     delay_samples = delay_samples.reshape(-1, 1).expand(batch, 1)
     feedback = feedback.reshape(-1, 1).expand(batch, 1)
-    loudest, shortest, longest = torch.stack(
-        [feedback.max(), delay_samples.min(), delay_samples.max()]
-    ).tolist()
+    loudest, shortest, longest = torch.stack([feedback.max(), delay_samples.min(), delay_samples.max()]).tolist()
     echo = torch.arange(_echo_count(loudest, shortest, length), device=audio.device)
 
     centre = (echo + 1) * delay_samples  # [B, K]

@@ -53,9 +53,7 @@ def _declare() -> tuple[Parameter, ...]:
 
 def _sections(sample_rate: int, values: Mapping[str, Any]) -> list[Section]:
     return [
-        section(
-            kind, values[f"{name}_gain_db"], values[f"{name}_cutoff_hz"], values[f"{name}_q"], sample_rate
-        )
+        section(kind, values[f"{name}_gain_db"], values[f"{name}_cutoff_hz"], values[f"{name}_q"], sample_rate)
         for name, kind, *_ in BANDS
     ]
 

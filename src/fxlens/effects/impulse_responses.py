@@ -169,7 +169,5 @@ def prepare_response(response: np.ndarray, rate: int, sample_rate: int, source: 
     response = np.repeat(response, 2, axis=0) if response.shape[0] == 1 else response
     energy = float(pink_energy(response, sample_rate).mean())
     if energy <= 0.0:
-        raise AudioSilentError(
-            source, "an impulse response needs something from 40 Hz to 10 kHz; leave it out"
-        )
+        raise AudioSilentError(source, "an impulse response needs something from 40 Hz to 10 kHz; leave it out")
     return np.ascontiguousarray(response / math.sqrt(energy))

@@ -26,8 +26,7 @@ FORMAT = "fxlens.chain/1"
 def write_preset(effects: Iterable[Effect]) -> str:
     """Write effects as JSON; numbers survive exactly."""
     listed = [
-        {"type": effect.type, "enabled": effect.enabled, "parameters": dict(effect.parameters)}
-        for effect in effects
+        {"type": effect.type, "enabled": effect.enabled, "parameters": dict(effect.parameters)} for effect in effects
     ]
     return json.dumps({"format": FORMAT, "processors": listed}, indent=2)
 
@@ -97,9 +96,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _only(entry: dict[str, Any], known: set[str], owner: str) -> None:
     if unknown := sorted(set(entry) - known):
-        raise PresetError(
-            f"{owner} has unknown keys: {', '.join(unknown)}; known: {', '.join(sorted(known))}"
-        )
+        raise PresetError(f"{owner} has unknown keys: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
 
 
 def _read_effect(position: int, entry: object) -> Effect:

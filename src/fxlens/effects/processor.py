@@ -128,9 +128,7 @@ class Processor(ABC):
         filled = cls.neutral()
         for name, value in values.items():
             if name not in filled:
-                raise PresetError(
-                    f"{cls.type} has no parameter {name!r}; it has: {', '.join(filled) or 'none'}"
-                )
+                raise PresetError(f"{cls.type} has no parameter {name!r}; it has: {', '.join(filled) or 'none'}")
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise PresetError(f"{cls.type}.{name} must be a finite number, not {value!r}")
             filled[name] = float(value)

@@ -104,14 +104,12 @@ def _spectrum(
     return response_spectrum(response, length)
 
 
-def _in_room(
-    audio: Tensor, sample_rate: int, seed: int, decay: Tensor, predelay: Tensor, damping: Tensor
-) -> Tensor:
+def _in_room(audio: Tensor, sample_rate: int, seed: int, decay: Tensor, predelay: Tensor, damping: Tensor) -> Tensor:
     """Convolve one clip ``[2, T]`` with the room of these parameters (scalars)."""
     length = audio.shape[-1]
-    response = differentiable_response(
-        seed, decay.to(audio), predelay.to(audio), damping.to(audio), sample_rate
-    )[:, :length]
+    response = differentiable_response(seed, decay.to(audio), predelay.to(audio), damping.to(audio), sample_rate)[
+        :, :length
+    ]
     size = next_fast_len(length + response.shape[-1] - 1, real=True)
     return torch.fft.irfft(torch.fft.rfft(audio, size) * torch.fft.rfft(response, size), size)[:, :length]
 

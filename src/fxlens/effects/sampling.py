@@ -233,9 +233,7 @@ def _other_settings(chain: EffectChain, rng: np.random.Generator, ranges: Range)
 def _other_order(chain: EffectChain, rng: np.random.Generator) -> EffectChain | None:
     effects = chain.effects
     audible = set(chain.audible_positions())
-    fixed = [
-        (i, j) for i in audible for j in audible if i < j and not _commute(effects[i].type, effects[j].type)
-    ]
+    fixed = [(i, j) for i in audible for j in audible if i < j and not _commute(effects[i].type, effects[j].type)]
     for _ in range(100 if fixed else 0):
         order = rng.permutation(len(effects))
         place = np.argsort(order)

@@ -59,7 +59,5 @@ def from_crossfade_width(width: float) -> tuple[float, float]:
     (1.0, 0.0)
     """
     if not 0.0 <= width < 1.0:
-        raise UsageError(
-            f"crossfade width {width!r} has no equivalent: give 0 to below 1 (at 1 the mid is deleted)"
-        )
+        raise UsageError(f"crossfade width {width!r} has no equivalent: give 0 to below 1 (at 1 the mid is deleted)")
     return width / (1.0 - width), 20.0 * math.log10(2.0 * (1.0 - width))

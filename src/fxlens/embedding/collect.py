@@ -71,9 +71,7 @@ def collect(places: Sequence[str | Path], shard: Shard | None = None) -> list[Pa
             found.setdefault(os.path.abspath(file), file)
     if not found:
         names = ", ".join(str(place) for place in places)
-        raise AudioMissingError(
-            names, f"there is no audio file in it; looked for {', '.join(sorted(AUDIO_SUFFIXES))}"
-        )
+        raise AudioMissingError(names, f"there is no audio file in it; looked for {', '.join(sorted(AUDIO_SUFFIXES))}")
     if shard is None:
         return list(found.values())
     return [found[key] for key in sorted(found)[shard.number - 1 :: shard.count]]

@@ -58,8 +58,7 @@ def choose_format(output: Path, wanted: str | None = None) -> Format:
             return known
     if wanted is None:
         raise UsageError(
-            f"{output}: its suffix names no format; use one of {', '.join('.' + f for f in FORMATS)}, "
-            "or say --format"
+            f"{output}: its suffix names no format; use one of {', '.join('.' + f for f in FORMATS)}, or say --format"
         )
     raise UsageError(f"format {wanted!r} is not known; there are {', '.join(FORMATS)}")
 
@@ -112,8 +111,7 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         os.replace(beside, path)
     except OSError as error:
         raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); "
-            f"check permissions and free space of {path.parent}"
+            f"{path}: cannot be written ({error.strerror or error}); check permissions and free space of {path.parent}"
         ) from None
     finally:
         with suppress(OSError):

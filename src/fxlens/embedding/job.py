@@ -126,9 +126,7 @@ def embed_files(
             journal.finish()
         else:
             journal.discard()
-    return EmbedResult(
-        output, errors, len(table.path), encoder.embedding_dim, len(entries), len(known), failures
-    )
+    return EmbedResult(output, errors, len(table.path), encoder.embedding_dim, len(entries), len(known), failures)
 
 
 def _work(

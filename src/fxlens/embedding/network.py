@@ -55,9 +55,7 @@ class Network:
             mixture = self._encoder.mixture_embedding(feature_map)
             if self._queries is None:
                 return mixture
-            return self._encoder.instrument_embedding(
-                feature_map, self._queries.expand(len(mixture), -1), mixture
-            )
+            return self._encoder.instrument_embedding(feature_map, self._queries.expand(len(mixture), -1), mixture)
 
     def entry(self, file: Path) -> Entry:
         """Embed one file."""

@@ -211,9 +211,7 @@ GLUE = _words(
 )
 # "piano and drums" names two things, "trumpet in a jazz band" one: the words before these decide.
 JOIN = _words("and und et y e plus vs")
-AFTER = _words(
-    """with in on over from through by inside within behind under mit im aus durch avec dans con without"""
-)
+AFTER = _words("""with in on over from through by inside within behind under mit im aus durch avec dans con without""")
 # Words that say nothing about the instrument, so that a prompt means what its noun means.
 FILLER = _words(
     """this that is it are was the a an of for to sound sounding recording track stem part please my our some

@@ -122,9 +122,7 @@ def locate(place: str | Path | None, revision: str | None = None) -> Path:
     if place is None:
         place = shipped / SHIPPED
         if not (place / WEIGHTS).is_file():
-            raise ModelUnavailableError(
-                "This installation came without a model; give a model folder or a Hub name"
-            )
+            raise ModelUnavailableError("This installation came without a model; give a model folder or a Hub name")
     folder = Path(place)
     if folder.is_file():
         raise ModelUnavailableError(
@@ -198,15 +196,11 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
     with path.open("rb") as file:
         if file.read(20).startswith(b"version https://git-"):
-            raise ModelUnavailableError(
-                f"{path} is a Git LFS pointer, not the weights: run 'git lfs pull' there"
-            )
+            raise ModelUnavailableError(f"{path} is a Git LFS pointer, not the weights: run 'git lfs pull' there")
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ModelUnavailableError(
-            f"{path} is broken ({first_line(error)}); copy or download it again"
-        ) from error
+        raise ModelUnavailableError(f"{path} is broken ({first_line(error)}); copy or download it again") from error
 
 
 def _stored(name: str, tensor: Tensor, dtype: str) -> Tensor:

@@ -151,9 +151,7 @@ def _folder_of(place: str) -> Path:
     patterns = ["*.json", "*.txt", "model.safetensors"]
     try:
         return Path(snapshot_download(place, allow_patterns=patterns))
-    except (
-        Exception
-    ) as error:  # the Hub's errors have no common base: network, name, permission, offline mode
+    except Exception as error:  # the Hub's errors have no common base: network, name, permission, offline mode
         raise ModelUnavailableError(f"CLAP is not available: {advice} ({_first_line(error)})") from error
 
 

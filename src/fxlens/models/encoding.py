@@ -74,10 +74,7 @@ def encode(
         mixture = encoder.mixture_embedding(feature_map)
         if queries is None:
             return mixture
-        rows = [
-            encoder.instrument_embedding(feature_map, one.expand(len(mixture), -1), mixture)
-            for one in queries
-        ]
+        rows = [encoder.instrument_embedding(feature_map, one.expand(len(mixture), -1), mixture) for one in queries]
         return torch.stack(rows, dim=1) if many else rows[0]
 
     return run(encoder, x, embed, sample_rate, batch_size, pool, return_times, hop_seconds, unit=True)

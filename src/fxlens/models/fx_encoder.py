@@ -119,9 +119,7 @@ class FxEncoder(FxNetwork):
         encoder.metadata = stored.metadata
         return encoder.to(device).eval()
 
-    def save_pretrained(
-        self, folder: str | Path, *, dtype: Literal["float32", "float16"] = "float32"
-    ) -> None:
+    def save_pretrained(self, folder: str | Path, *, dtype: Literal["float32", "float16"] = "float32") -> None:
         """Write ``config.json``, ``model.safetensors`` and, where there is none, ``README.md``.
 
         Args:
@@ -131,9 +129,7 @@ class FxEncoder(FxNetwork):
         Raises:
             OutputError: the folder cannot be written.
         """
-        stored = checkpoint.Checkpoint(
-            to_dict(self.config), dict(self.state_dict()), self.query_id, self.metadata
-        )
+        stored = checkpoint.Checkpoint(to_dict(self.config), dict(self.state_dict()), self.query_id, self.metadata)
         checkpoint.write(folder, stored, dtype)
 
     def push_to_hub(self, name: str, *, private: bool = False, message: str = "Upload model") -> str:
@@ -185,9 +181,7 @@ class FxEncoder(FxNetwork):
         """
         from fxlens.models import encoding
 
-        return encoding.encode(
-            self, x, sample_rate, query, query_audio, batch_size, pool, return_times, hop_seconds
-        )
+        return encoding.encode(self, x, sample_rate, query, query_audio, batch_size, pool, return_times, hop_seconds)
 
     def features(
         self,

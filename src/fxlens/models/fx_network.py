@@ -78,9 +78,7 @@ class FxNetwork(nn.Module):
             layers += [nn.Linear(before, after), nn.ReLU()]
         self.projection = nn.Sequential(*layers[:-1])
         self.query_dropout = QueryDropout(*config.extractor.query_dropout)
-        self.extractor = build_extractor(
-            config.extractor, self.backbone, config.query_dim, config.projection_dims[-1]
-        )
+        self.extractor = build_extractor(config.extractor, self.backbone, config.query_dim, config.projection_dims[-1])
 
     def feature_map(self, audio: Tensor) -> Tensor:
         """Audio to the map that all embeddings are read from.
@@ -98,9 +96,7 @@ class FxNetwork(nn.Module):
         """``[B, D, F', T']`` -> embedding of the whole mixture ``[B, E]``, float32, unit length."""
         return self._project(self.backbone.pool(feature_map))
 
-    def instrument_embedding(
-        self, feature_map: Tensor, query: Tensor, mixture: Tensor | None = None
-    ) -> Tensor:
+    def instrument_embedding(self, feature_map: Tensor, query: Tensor, mixture: Tensor | None = None) -> Tensor:
         """Embedding of one instrument inside the mixture.
 
         Args:
@@ -115,9 +111,7 @@ class FxNetwork(nn.Module):
             UsageError: the model has no extractor, or the query has another length.
         """
         if self.extractor is None:
-            raise UsageError(
-                f"{self.config.name} has no extractor: it embeds mixtures only, so give no query"
-            )
+            raise UsageError(f"{self.config.name} has no extractor: it embeds mixtures only, so give no query")
         if query.shape != (len(feature_map), self.config.query_dim):
             raise UsageError(
                 f"{self.config.name} expects queries [{len(feature_map)}, {self.config.query_dim}], "

@@ -95,9 +95,7 @@ def load_query_encoder(spec: str) -> QueryEncoder:
         from fxlens.models.clap_query import ClapQueryEncoder
 
         return ClapQueryEncoder.load(place) if place else ClapQueryEncoder.load()
-    raise UsageError(
-        f"unknown query encoder {spec!r}; choose 'offline', 'clap', 'clap:FOLDER' or 'clap:ORG/NAME'"
-    )
+    raise UsageError(f"unknown query encoder {spec!r}; choose 'offline', 'clap', 'clap:FOLDER' or 'clap:ORG/NAME'")
 
 
 def content_id(name: str, files: Iterable[Path]) -> str:

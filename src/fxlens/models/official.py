@@ -101,9 +101,7 @@ def import_official(path: str | Path, folder: str | Path) -> FxEncoder:
 
 def _read(path: Path) -> object:
     if not path.is_file():
-        raise ModelUnavailableError(
-            f"{path}: no such file; the public checkpoint is fxenc_plusplus_default.pt"
-        )
+        raise ModelUnavailableError(f"{path}: no such file; the public checkpoint is fxenc_plusplus_default.pt")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -130,9 +128,7 @@ def _translated(tensors: Mapping[str, Tensor], encoder: FxEncoder, path: Path) -
         ours = _our_name(name)
         if ours is None:
             if not name.startswith(_LEFT_OUT):
-                raise ModelUnavailableError(
-                    f"{path}: tensor {name} is not known from the public Fx-Encoder++"
-                )
+                raise ModelUnavailableError(f"{path}: tensor {name} is not known from the public Fx-Encoder++")
             continue
         tensor = tensor.transpose(2, 3).contiguous() if tensor.ndim == 4 else tensor
         if ours not in wanted or tensor.shape != wanted[ours].shape:
@@ -163,8 +159,6 @@ def _check_mel_table(table: Tensor | None, path: Path) -> None:
     if table is None:
         return
     front = PAPER.frontend
-    ours = mel_filterbank(
-        front.sample_rate, front.n_fft, front.n_mels, front.f_min_hz, front.f_max_hz, front.mel
-    ).T
+    ours = mel_filterbank(front.sample_rate, front.n_fft, front.n_mels, front.f_min_hz, front.f_max_hz, front.mel).T
     if table.shape != ours.shape or not np.allclose(table.numpy(), ours, rtol=0, atol=1e-6):
         raise ModelUnavailableError(f"{path}: was trained with another mel filterbank than the public one")

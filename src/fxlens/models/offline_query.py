@@ -76,9 +76,7 @@ class TextTable:
         own = self._own(text)
         if known is not None:
             if known.name == "other":
-                raise UsageError(
-                    f"{text!r} is what remains of a mix, not an instrument; {_try_one_of(self.classes)}"
-                )
+                raise UsageError(f"{text!r} is what remains of a mix, not an instrument; {_try_one_of(self.classes)}")
             vector = self.class_vectors[self.classes.index(known.name)]
             if content_words(text) == content_words(known.name):
                 return vector
@@ -162,9 +160,7 @@ class OfflineQueryEncoder(QueryEncoder):
         device = self.class_vectors.device
         rows = []
         for windows in query_windows(audio, sample_rate, SAMPLE_RATE, WINDOW_SECONDS):
-            parts = [
-                self.tower(self.tower.spectrogram(p.to(device))) for p in windows.split(_WINDOWS_AT_ONCE)
-            ]
+            parts = [self.tower(self.tower.spectrogram(p.to(device))) for p in windows.split(_WINDOWS_AT_ONCE)]
             rows.append(F.normalize(torch.cat(parts).mean(dim=0, keepdim=True), dim=-1))
         return torch.cat(rows) if rows else torch.zeros(0, self.dim, device=device)
 
@@ -210,9 +206,7 @@ def _full(tensor: Tensor) -> Tensor:
 
 
 def _broken(folder: Path, cause: object) -> ModelUnavailableError:
-    return ModelUnavailableError(
-        f"The offline query encoder at {folder} is damaged ({cause}); install it again"
-    )
+    return ModelUnavailableError(f"The offline query encoder at {folder} is damaged ({cause}); install it again")
 
 
 def _try_one_of(classes: Sequence[str]) -> str:

@@ -52,8 +52,6 @@ class QueryTower(nn.Module):
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """``[B, 1, mel, frame]`` -> ``[B, dim]``, unit length."""
-        features = self.blocks(
-            spectrogram
-        )  # [B, C, mel, frame]: mean and maximum over time, bands kept apart
+        features = self.blocks(spectrogram)  # [B, C, mel, frame]: mean and maximum over time, bands kept apart
         pooled = torch.cat((features.mean(dim=-1), features.amax(dim=-1)), dim=1).flatten(1)
         return F.normalize(self.head(pooled), dim=-1)

@@ -151,9 +151,7 @@ def train(examples: Examples, class_vectors: Tensor, settings: TowerTraining) ->
 
 
 @torch.no_grad()
-def accuracy(
-    tower: QueryTower, examples: Examples, class_vectors: Tensor, classes: Sequence[str]
-) -> dict[str, float]:
+def accuracy(tower: QueryTower, examples: Examples, class_vectors: Tensor, classes: Sequence[str]) -> dict[str, float]:
     """Share of excerpts nearest to their own class, for each class there is, and ``mean`` of the classes."""
     outputs = torch.cat([tower(part.float()) for part in examples.spectrograms.split(64)])
     right = ((outputs @ class_vectors.T).argmax(1) == examples.labels).float()

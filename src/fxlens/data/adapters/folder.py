@@ -157,9 +157,7 @@ def _read_song_json(folder: Path) -> dict[str, dict[str, Any]]:
     for name, entry in entries.items():
         instrument = entry.get("instrument")
         if instrument is not None and instrument not in BY_NAME:
-            raise DataError(
-                f"{path}: {name} has the instrument {instrument!r}; the classes are {', '.join(BY_NAME)}"
-            )
+            raise DataError(f"{path}: {name} has the instrument {instrument!r}; the classes are {', '.join(BY_NAME)}")
         if not isinstance(entry.get("dry", False), bool):
             raise DataError(f"{path}: 'dry' of {name} must be true or false, not {entry['dry']!r}")
     return entries

@@ -1,0 +1,221 @@
+"""A style block: what one instrument contributes to a contrastive batch.
+
+A block holds C chains (graded hard negatives of one another), each applied to the same two contents, and a dry
+excerpt of a third content for audio queries:
+
+    wet[c, k] = chain c on content k     c = 0..C-1,  k = 0, 1
+
+Same chain, other content: a positive pair. Same content, other chain: a hard negative. The two contents come from
+different songs where the instrument has them, so that music can never be what makes two views alike.
+
+The block is a pure function of (stems, instrument, seed, settings): :func:`draw_block` draws, :func:`render_block`
+applies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fxlens.audio.loudness import integrated_loudness, normalize_loudness
+from fxlens.data.excerpts import Excerpt, draw_excerpt, load_excerpt
+from fxlens.data.manifest import Stem
+from fxlens.effects.chain import EffectChain
+from fxlens.effects.impulse_responses import convolve
+from fxlens.effects.processor import Range
+from fxlens.effects.sampling import Grade, draw_chain, hard_negative
+from fxlens.errors import DataError
+
+CHAIN_INPUT_LUFS = -18.0
+"""Every dry excerpt meets its chain at this loudness, so that thresholds mean the same for all recordings."""
+
+GRADES: tuple[Grade, ...] = ("effect", "parameter", "other", "order")
+"""Grades of the hard negatives of a block, in the order in which they are taken."""
+
+
+@dataclass(frozen=True)
+class BlockSettings:
+    """What a block is made of.
+
+    Args:
+        seconds: length of every excerpt.
+        chains: chains per block (1 + hard negatives).
+        n_effects: smallest and largest number of audible effects.
+        paper_range_share: share of blocks drawn from the paper's parameter ranges instead of the wider default.
+        other_song_share: share of blocks whose second content is of another song, where there is one.
+        recorded_room_share: share of reverbs rendered with a recorded room, where rooms are given.
+        real_share: share of contents taken from recordings rather than synthesised stems, where both exist.
+    """
+
+    seconds: float = 5.0
+    chains: int = 4
+    n_effects: tuple[int, int] = (1, 8)
+    paper_range_share: float = 0.4
+    other_song_share: float = 0.75
+    recorded_room_share: float = 0.4
+    real_share: float = 0.5
+    sample_rate: int = 44100
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """Everything that was drawn for a block; rendering adds no randomness."""
+
+    instrument: str
+    contents: tuple[Excerpt, Excerpt]
+    query: Excerpt
+    chains: tuple[EffectChain, ...]
+    rooms: tuple[int | None, ...]
+    seed: int
+
+
+@dataclass
+class StyleBlock:
+    """A rendered block.
+
+    Attributes:
+        wet: float32 ``[C, 2, 2, T]``: chain, content, channel, sample.
+        wet_lufs: ``[C, 2]`` integrated loudness of each clip.
+        dry: float32 ``[2, T]``, the query excerpt.
+    """
+
+    instrument: str
+    wet: np.ndarray
+    wet_lufs: np.ndarray
+    dry: np.ndarray
+    info: dict[str, object] = field(default_factory=dict)
+
+
+class StemShelf:
+    """Stems of a set of songs, grouped by instrument and by whether they are recordings or synthesised."""
+
+    def __init__(self, stems: Sequence[Stem], minimum_active_seconds: float = 8.0) -> None:
+        self._groups: dict[str, dict[bool, dict[str, list[Stem]]]] = {}
+        for stem in stems:
+            if sum(end - start for start, end in stem.active) < minimum_active_seconds:
+                continue
+            songs = self._groups.setdefault(stem.instrument, {}).setdefault(stem.dry, {})
+            songs.setdefault(stem.song, []).append(stem)
+        for groups in self._groups.values():
+            for songs in groups.values():
+                for items in songs.values():
+                    items.sort(key=lambda s: s.name)
+
+    def instruments(self) -> list[str]:
+        """Instruments with at least one usable stem, sorted."""
+        return sorted(self._groups)
+
+    def song_count(self, instrument: str) -> int:
+        return sum(len(songs) for songs in self._groups.get(instrument, {}).values())
+
+    def draw(self, instrument: str, rng: np.random.Generator, real_share: float, avoid_song: str | None = None) -> Stem:
+        """Draw kind, then song, then stem; songs count equally however many stems they have.
+
+        Raises:
+            DataError: there is no stem of that instrument.
+        """
+        groups = self._groups.get(instrument)
+        if not groups:
+            raise DataError(f"no stem of {instrument!r}; there are: {', '.join(self.instruments())}")
+        real_first = rng.random() < real_share
+        kinds = [k for k in (not real_first, real_first) if k in groups]  # dry=False is a recording
+        for kind in kinds:
+            songs = sorted(s for s in groups[kind] if s != avoid_song)
+            if songs:
+                stems = groups[kind][songs[rng.integers(len(songs))]]
+                return stems[rng.integers(len(stems))]
+        songs_left = groups[kinds[0]]
+        stems = songs_left[sorted(songs_left)[0]]
+        return stems[rng.integers(len(stems))]
+
+
+def draw_block(
+    shelf: StemShelf,
+    instrument: str,
+    seed: int,
+    settings: BlockSettings,
+    probabilities: Mapping[str, float] | None = None,
+    rooms: int = 0,
+) -> BlockPlan:
+    """Draw contents, chains and rooms of one block.
+
+    Args:
+        shelf: where contents come from.
+        instrument: canonical instrument class.
+        seed: the same seed and shelf give the same plan.
+        settings: see :class:`BlockSettings`.
+        probabilities: per effect type, from the Fx probability schedule; None draws all alike.
+        rooms: number of recorded rooms to choose from.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 0xB10C]))
+    first = shelf.draw(instrument, rng, settings.real_share)
+    other = rng.random() < settings.other_song_share
+    second = shelf.draw(instrument, rng, settings.real_share, first.song) if other else first
+    third = shelf.draw(instrument, rng, settings.real_share)
+    content_a = draw_excerpt(first, settings.seconds, rng)
+    content_b = draw_excerpt(second, settings.seconds, rng, avoid=content_a if second is first else None)
+    query = draw_excerpt(third, settings.seconds, rng)
+
+    ranges: Range = "paper" if rng.random() < settings.paper_range_share else "default"
+    count = int(rng.integers(settings.n_effects[0], settings.n_effects[1] + 1))
+    base = draw_chain(rng, n_effects=count, ranges=ranges, probabilities=probabilities)
+    chains = [base]
+    grades = list(GRADES)
+    rng.shuffle(grades)
+    for k in range(settings.chains - 1):
+        grade = grades[k % len(grades)]
+        chains.append(hard_negative(base, rng, grade, ranges=ranges, probabilities=probabilities))
+
+    # Chains that keep the base's reverb keep its room too: a changed room would be a second change.
+    room_of: dict[str, int | None] = {}
+    chosen: list[int | None] = []
+    for chain in chains:
+        key = next((repr(sorted(e.parameters.items())) for e in chain.effects if e.type == "reverb"), "")
+        if key and key not in room_of:
+            recorded = rooms > 0 and rng.random() < settings.recorded_room_share
+            room_of[key] = int(rng.integers(rooms)) if recorded else None
+        chosen.append(room_of.get(key))
+    return BlockPlan(instrument, (content_a, content_b), query, tuple(chains), tuple(chosen), seed)
+
+
+def apply_chain(chain: EffectChain, audio: np.ndarray, sample_rate: int, room: np.ndarray | None = None) -> np.ndarray:
+    """Apply a chain; with ``room`` (``[2, N]``) its reverb convolves with that response instead of the bank's."""
+    at = next((i for i, e in enumerate(chain.effects) if e.type == "reverb" and e.enabled), None)
+    if room is None or at is None:
+        return chain.apply(audio, sample_rate)
+    before, after = EffectChain(chain.effects[:at]), EffectChain(chain.effects[at + 1 :])
+    wet = convolve(before.apply(audio, sample_rate), room, chain.effects[at].parameters["wet"])
+    return after.apply(wet.astype(np.float32), sample_rate)
+
+
+def render_block(plan: BlockPlan, settings: BlockSettings, rooms: Sequence[np.ndarray] = ()) -> StyleBlock:
+    """Render a plan.
+
+    Args:
+        plan: from :func:`draw_block`.
+        settings: the settings it was drawn with.
+        rooms: recorded responses ``[2, N]`` at ``settings.sample_rate``, in the order of ``plan.rooms``.
+    """
+    rate = settings.sample_rate
+    samples = round(settings.seconds * rate)
+    dry = []
+    for excerpt in (*plan.contents, plan.query):
+        audio, _ = normalize_loudness(load_excerpt(excerpt, rate), rate, CHAIN_INPUT_LUFS)
+        dry.append(np.asarray(audio, dtype=np.float32)[:, :samples])
+    wet = np.zeros((len(plan.chains), 2, 2, samples), dtype=np.float32)
+    for c, (chain, room) in enumerate(zip(plan.chains, plan.rooms, strict=True)):
+        response = rooms[room] if room is not None else None
+        for k in range(2):
+            wet[c, k] = apply_chain(chain, dry[k], rate, response)
+    lufs = np.asarray(integrated_loudness(wet, rate), dtype=np.float64)
+    info: dict[str, object] = {
+        "instrument": plan.instrument,
+        "seed": plan.seed,
+        "songs": [e.stem.song for e in plan.contents],
+        "stems": [e.stem.name for e in (*plan.contents, plan.query)],
+        "chains": [chain.to_json() for chain in plan.chains],
+        "rooms": list(plan.rooms),
+    }
+    return StyleBlock(plan.instrument, wet, lufs, dry[2], info)

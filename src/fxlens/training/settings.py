@@ -1,0 +1,110 @@
+"""Everything a training run is made of, as one configuration file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from fxlens.data.dataset import BatchSettings
+from fxlens.data.style_block import BlockSettings
+from fxlens.models.fx_encoder import FxEncoderConfig
+
+
+@dataclass(frozen=True)
+class MaterialSettings:
+    """Where the sound comes from.
+
+    Args:
+        manifests: manifests written by ``fxlens data prepare``; only songs of split ``train`` are trained on, those of
+            split ``validation`` steer the effect probabilities.
+        rooms: folder of recorded impulse responses; none uses the seeded bank only.
+        pool: folder of the rendered pool; by default inside the run.
+        instrument_weights: how often blocks of an instrument are rendered; others weigh 1.
+        render_jobs: processes that render beside training; 0 expects a filled pool.
+    """
+
+    manifests: tuple[Path, ...] = ()
+    rooms: Path | None = None
+    pool: Path | None = None
+    instrument_weights: dict[str, float] = field(default_factory=dict)
+    render_jobs: int = 1
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Which losses, and how they weigh.
+
+    Args:
+        temperature: of all contrastive losses.
+        instrument_weight: final weight of the instrument part; the mixture part weighs one less this (Eq. 4).
+        ramp_steps: steps over which the instrument part fades in.
+        stem_view: also contrast the isolated wet stems, and pull what is extracted toward them.
+    """
+
+    temperature: float = 0.1
+    instrument_weight: float = 0.2
+    ramp_steps: int = 10_000
+    stem_view: bool = False
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """Adam with decoupled weight decay, warm-up, cosine."""
+
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    warmup_steps: int = 1000
+    gradient_clip: float = 1.0
+    freeze_norm_from: int | None = None
+    """Step from which batch normalisation uses its running statistics in training too. All mixtures of a batch hold the
+    same instruments, so batch statistics take out what is common to them, and a single mixture at use has no batch:
+    without a last stretch on running statistics the model has never seen its own input."""
+    average_decay: float = 0.0
+    """Decay of the exponential moving average of the weights; 0 keeps none."""
+
+
+@dataclass(frozen=True)
+class QuerySettings:
+    """How queries are made in training.
+
+    Args:
+        audio_share: share of groups queried with a dry excerpt instead of a name.
+        noise: standard deviation of the noise added to a unit-length query, times sqrt(dim).
+    """
+
+    audio_share: float = 0.5
+    noise: float = 0.2
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """One run; ``configs/*.yaml`` holds what differs from these defaults."""
+
+    model: FxEncoderConfig = FxEncoderConfig()
+    material: MaterialSettings = MaterialSettings()
+    block: BlockSettings = BlockSettings()
+    batch: BatchSettings = BatchSettings()
+    loss: LossSettings = LossSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    query: QuerySettings = QuerySettings()
+    initial_weights: Path | None = None
+    """Model folder to start from instead of fresh weights; its configuration must be the same."""
+    steps: int = 100_000
+    stop_at_step: int = 0
+    """End before ``steps``, as an interruption would, schedules unchanged; 0 goes to the end."""
+    checkpoint_every: int = 100
+    log_every: int = 10
+    validate_every: int = 500
+    validation_blocks: int = 4
+    """Blocks per effect, each used alone, that the effect probabilities are steered by; 0 draws all effects alike."""
+    seed: int = 0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int = 1
+    loader_workers: int = 1
+    spectrogram_in_loader: bool = False
+    """Make log-mel spectrograms in the loader's processes: right where the network runs on the same few cores."""
+    torch_threads: int = 0
+    """Threads of the network on a CPU; 0 leaves it to torch."""

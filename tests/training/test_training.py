@@ -1,0 +1,221 @@
+"""The whole line on half a minute of synthesised songs: stems, pool, batches, losses, resume."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fxlens.data.adapters.folder import prepare
+from fxlens.data.dataset import BatchSettings, StyleBatches
+from fxlens.data.style_block import BlockSettings, StemShelf, draw_block, render_block
+from fxlens.data.style_pool import fill_pool, read_block
+from fxlens.data.synthetic import write_song
+from fxlens.models.backbone import BackboneConfig
+from fxlens.models.extractor import ExtractorConfig
+from fxlens.models.frontend import FrontendConfig
+from fxlens.models.fx_encoder import FxEncoder, FxEncoderConfig
+from fxlens.models.instrument_query import load_query_encoder
+from fxlens.training.rendering import load_stems, pool_weights
+from fxlens.training.settings import (
+    LossSettings,
+    MaterialSettings,
+    OptimizerSettings,
+    QuerySettings,
+    TrainSettings,
+)
+from fxlens.training.task import ContrastiveTask
+
+INSTRUMENTS = ("drums", "bass", "keys")
+BLOCK = BlockSettings(seconds=1.0, chains=2, n_effects=(1, 3))
+BATCH = BatchSettings(
+    mixture_groups=2,
+    extraction_groups=2,
+    chains=2,
+    instruments=(1, 3),
+    initial_blocks=12,
+    blocks_per_batch=0.0,
+    total_blocks=12,
+    window_blocks=12,
+)
+MODEL = FxEncoderConfig(
+    name="tiny",
+    frontend=FrontendConfig(hop_length=1024, n_mels=32, f_min_hz=30.0, f_max_hz=16000.0, channels="lrms"),
+    backbone=BackboneConfig(name="resnet", width=8),
+    projection_dims=(32, 16),
+    extractor=ExtractorConfig(name="steering", query_dropout=(0.0, 0.3)),
+    query_encoder="offline",
+    query_dim=64,
+    window_seconds=1.0,
+)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("songs")
+    for seed in range(3):
+        write_song(root / f"song{seed}", seed=seed, seconds=12.0, instruments=INSTRUMENTS)
+    out = root / "manifest.jsonl"
+    prepare(root, out, jobs=1)
+    return out
+
+
+@pytest.fixture(scope="module")
+def shelf(manifest: Path) -> StemShelf:
+    return StemShelf(load_stems([manifest], "train"), minimum_active_seconds=2.0)
+
+
+@pytest.fixture(scope="module")
+def pool(manifest: Path, shelf: StemShelf, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pool")
+    fill_pool(folder, shelf, BLOCK, 5, pool_weights(shelf, {}), range(12), jobs=1)
+    return folder
+
+
+def settings(manifest: Path, pool: Path, **changes: Any) -> TrainSettings:
+    base = TrainSettings(
+        model=MODEL,
+        material=MaterialSettings(manifests=(manifest,), pool=pool, render_jobs=0),
+        block=BLOCK,
+        batch=BATCH,
+        loss=LossSettings(instrument_weight=0.5, ramp_steps=2, stem_view=True),
+        optimizer=OptimizerSettings(learning_rate=1e-3, warmup_steps=2, average_decay=0.9),
+        query=QuerySettings(audio_share=0.0),
+        steps=6,
+        checkpoint_every=2,
+        log_every=1,
+        validation_blocks=0,
+        precision="float32",
+        accelerator="cpu",
+        loader_workers=0,
+        seed=5,
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def test_a_block_is_a_function_of_its_seed(shelf: StemShelf) -> None:
+    one, two, other = (draw_block(shelf, "drums", seed, BLOCK) for seed in (3, 3, 4))
+    assert one == two
+    assert one != other
+    first, second = render_block(one, BLOCK), render_block(two, BLOCK)
+    np.testing.assert_array_equal(first.wet, second.wet)
+
+
+def test_positives_share_the_chain_and_hard_negatives_the_music(shelf: StemShelf) -> None:
+    plan = draw_block(shelf, "bass", 11, BLOCK)
+    block = render_block(plan, BLOCK)
+    assert plan.chains[0] != plan.chains[1]
+    assert plan.contents[0] != plan.contents[1]
+    assert not np.allclose(block.wet[0, 0], block.wet[1, 0], atol=1e-3)
+    assert block.wet.shape == (2, 2, 2, 44100)
+    assert np.isfinite(block.wet).all()
+
+
+def test_contents_come_from_two_songs_when_asked(shelf: StemShelf) -> None:
+    always = dataclasses.replace(BLOCK, other_song_share=1.0)
+    for seed in range(8):
+        a, b = draw_block(shelf, "keys" if "keys" in shelf.instruments() else "drums", seed, always).contents
+        assert a.stem.song != b.stem.song
+
+
+def test_pool_does_not_depend_on_the_number_of_processes(
+    manifest: Path, shelf: StemShelf, pool: Path, tmp_path: Path
+) -> None:
+    fill_pool(tmp_path, shelf, BLOCK, 5, pool_weights(shelf, {}), range(4), jobs=2)
+    for number in range(4):
+        assert (tmp_path / f"{number:07d}.npy").read_bytes() == (pool / f"{number:07d}.npy").read_bytes()
+
+
+def test_stored_clips_are_the_rendered_ones(shelf: StemShelf, tmp_path: Path) -> None:
+    from fxlens.data.style_pool import write_block
+
+    block = render_block(draw_block(shelf, "drums", 3, BLOCK), BLOCK)
+    write_block(tmp_path, 0, block)
+    stored = read_block(tmp_path, 0)
+    peak = np.abs(block.wet[1, 0]).max()
+    np.testing.assert_allclose(stored.wet(1, 0), block.wet[1, 0], atol=peak / 32767)
+    np.testing.assert_allclose(stored.dry(), block.dry, atol=np.abs(block.dry).max() / 32767)
+
+
+def test_batches_depend_on_their_number_only(pool: Path) -> None:
+    one = StyleBatches(pool, BATCH, seed=1, batches=4)
+    two = StyleBatches(pool, BATCH, seed=1, batches=4)
+    _ = two[0]
+    for key in ("mixture", "extraction", "stem", "dry"):
+        assert torch.equal(one[3][key], two[3][key])
+    assert not torch.equal(one[2]["mixture"], one[3]["mixture"])
+
+
+def test_extraction_pairs_share_the_target_only(pool: Path) -> None:
+    from fxlens.audio.loudness import integrated_loudness
+
+    item = StyleBatches(pool, BATCH, seed=1, batches=4)[1]
+    mixture, stem = item["extraction"].numpy(), item["stem"].numpy()
+    assert mixture.shape == stem.shape == (4, 2, 2, 44100)
+    assert integrated_loudness(mixture, 44100) == pytest.approx(-18.0, abs=0.3)
+    # Within a group the company stays and the target's chain changes; the isolated stems differ likewise.
+    assert not np.allclose(stem[0, 0], stem[1, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize("extractor", ["steering", "mlp", "attention"])
+def test_losses_fall_when_one_batch_is_learnt_by_heart(pool: Path, extractor: str) -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(MODEL, extractor=ExtractorConfig(name=extractor, query_dropout=(0.0, 0.1)))  # type: ignore[arg-type]
+    task = ContrastiveTask(
+        FxEncoder(config),
+        load_query_encoder("offline"),
+        LossSettings(instrument_weight=0.5, ramp_steps=0, stem_view=True),
+        QuerySettings(audio_share=0.0),
+    )
+    batch = StyleBatches(pool, BATCH, seed=2, batches=1)[0]
+    optimizer = torch.optim.Adam(task.encoder.parameters(), 3e-3)
+    history = []
+    for step in range(12):
+        named = task(batch, step, seed=step)
+        optimizer.zero_grad()
+        named["total"].backward()
+        optimizer.step()
+        history.append({k: float(v.detach()) for k, v in named.items()})
+    assert set(history[0]) == {"mixture", "instrument", "stem", "distil", "align", "total"}
+    for part in ("mixture", "stem", "total"):
+        assert history[-1][part] < 0.7 * history[0][part], part
+    assert all(p.grad is not None for n, p in task.encoder.named_parameters() if p.requires_grad and "norm" not in n)
+
+
+def test_a_query_does_not_tell_which_views_belong_together(pool: Path) -> None:
+    """With one query a pair, the loss could fall to nothing without hearing anything but the query."""
+    task = ContrastiveTask(
+        FxEncoder(MODEL), load_query_encoder("offline"), LossSettings(), QuerySettings(audio_share=0.5)
+    )
+    batch = StyleBatches(pool, BATCH, seed=2, batches=1)[0]
+    pairs = 4000
+    query = task._draw_queries(batch, np.random.default_rng(0), 2 * pairs)
+    first, second = query[:pairs], query[pairs:]
+    own = (first * second).sum(dim=1)
+    others = (first * second.roll(1, 0)).sum(dim=1)
+    assert own.max() < 0.9999
+    assert abs(float(own.mean() - others.mean())) < 0.03
+
+
+def losses_of(run: Path) -> dict[int, float]:
+    with (run / "metrics.csv").open() as file:
+        return {int(r["step"]): float(r["value"]) for r in csv.DictReader(file) if r["name"] == "loss/total"}
+
+
+def test_an_interrupted_run_resumes_exactly(manifest: Path, pool: Path, tmp_path: Path) -> None:
+    trainer = pytest.importorskip("fxlens.training.trainer", reason="needs the extra [train]")
+    whole = settings(manifest, pool)
+    trainer.train(whole, tmp_path / "whole")
+    trainer.train(dataclasses.replace(whole, stop_at_step=4), tmp_path / "halves")
+    trainer.train(whole, tmp_path / "halves", resume=True)
+    assert list(losses_of(tmp_path / "whole")) == [1, 2, 3, 4, 5, 6]
+    assert losses_of(tmp_path / "halves") == losses_of(tmp_path / "whole")
+    a = FxEncoder.from_pretrained(tmp_path / "whole" / "model").state_dict()
+    b = FxEncoder.from_pretrained(tmp_path / "halves" / "model").state_dict()
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert (tmp_path / "whole" / "config.yaml").exists()
