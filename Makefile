@@ -7,24 +7,29 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test lint slow clean
 
-# One stamp for the whole environment: it is rebuilt when what is installed could have changed.
-$(VENV)/.installed: pyproject.toml constraints.txt
+# Two stamps, so that the demo need not wait for what only tests use. They are made anew when what is installed could
+# have changed.
+$(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[plot]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.demo
 	$(BIN)/fxlens demo --output demo
 
-test: $(VENV)/.installed lint
-	$(BIN)/pytest -n 2 --dist loadfile
+test: $(VENV)/.dev lint
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
-lint: $(VENV)/.installed
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
-slow: $(VENV)/.installed
+slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
 
 clean:
