@@ -87,6 +87,8 @@ def info(
 def _environment() -> dict[str, Any]:
     import torch
 
+    from fxlens.training.precision import native_bfloat16
+
     def has(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
 
@@ -99,21 +101,11 @@ def _environment() -> dict[str, Any]:
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else device,
-        "bfloat16": "native" if _native_bfloat16() else "emulated",
+        "bfloat16": "native" if native_bfloat16() else "emulated",
         "models": ", ".join(folder.name for folder in _models_in(_SHIPPED)) or "none shipped",
         "extras": ", ".join(name for name, present in extras.items() if present) or "none",
         "extras_missing": ", ".join(name for name, present in extras.items() if not present) or "none",
     }
-
-
-def _native_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself; elsewhere it is slower than float32."""
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(probe()) if probe is not None else False
 
 
 def _chain(path: Path) -> dict[str, Any]:

@@ -9,67 +9,33 @@ from __future__ import annotations
 
 import copy
 import logging
-import sys
-import time
-from collections.abc import Callable, Iterator
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from fxlens import config as configuration
 from fxlens.data.dataset import StyleBatches
 from fxlens.data.style_pool import write_probabilities
 from fxlens.errors import ConfigError, MissingExtraError
-from fxlens.models.frontend import FrontendConfig, LogMel
 from fxlens.models.fx_encoder import FxEncoder
 from fxlens.models.instrument_query import load_query_encoder
+from fxlens.training.callbacks import MetricsFile, ProgressLine, SaveModel
 from fxlens.training.curriculum import FxProbabilitySchedule, learning_rate_factor
+from fxlens.training.loading import SpectrogramView, StepSampler
+from fxlens.training.precision import choose_precision
 from fxlens.training.rendering import BackgroundRenderer, validation_pairs
 from fxlens.training.settings import TrainSettings
 from fxlens.training.task import ContrastiveTask
 
 try:
     import pytorch_lightning as lightning
-    from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+    from pytorch_lightning.callbacks import ModelCheckpoint
     from pytorch_lightning.loggers import TensorBoardLogger
 except ImportError as error:  # this module is imported by `fxlens train` only
     raise MissingExtraError("Training", "train") from error
-
-
-def choose_precision(wanted: str) -> str:
-    """Lightning's name of the arithmetic: bfloat16 where the processor multiplies it natively, else float32."""
-    if wanted == "float32":
-        return "32-true"
-    if wanted == "bfloat16":
-        return "bf16-mixed"
-    if torch.cuda.is_available():
-        native = torch.cuda.is_bf16_supported()
-    else:
-        cpu = torch.backends.cpu.get_cpu_capability()
-        probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-        native = bool(probe()) if probe is not None else "AVX512" in cpu
-    return "bf16-mixed" if native else "32-true"
-
-
-class StepSampler(Sampler[int]):
-    """Batch numbers from the step that training has reached, so that a resumed run sees what comes next.
-
-    Args:
-        per_epoch: batches in an epoch.
-        position: tells the step, asked whenever an epoch begins or goes on.
-    """
-
-    def __init__(self, per_epoch: int, position: Callable[[], int]) -> None:
-        self.per_epoch, self.position = per_epoch, position
-
-    def __len__(self) -> int:
-        return self.per_epoch
-
-    def __iter__(self) -> Iterator[int]:
-        start = self.position()
-        return iter(range(start, start + self.per_epoch))
 
 
 class TrainingModule(lightning.LightningModule):
@@ -160,96 +126,6 @@ class TrainingModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": factor, "interval": "step"}}
 
 
-class SpectrogramView:
-    """The frontend as a transform of single clips, on one thread: the loader's process has one core."""
-
-    def __init__(self, config: FrontendConfig) -> None:
-        self.config = config
-        self._logmel: LogMel | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config, "_logmel": None}
-
-    def __call__(self, clip: torch.Tensor) -> torch.Tensor:
-        if self._logmel is None:
-            self._logmel = LogMel(self.config)
-        with torch.no_grad():
-            return self._logmel(clip.unsqueeze(0)).squeeze(0)
-
-
-class ProgressLine(Callback):
-    """One line every so often on stderr: where we are, the losses, how long is left."""
-
-    def __init__(self, renderer: BackgroundRenderer | None, every_seconds: float = 20.0) -> None:
-        self.renderer, self.every_seconds = renderer, every_seconds
-        self._start = self._last = 0.0
-        self._first_step = 0
-
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self._start = self._last = time.monotonic()
-        self._first_step = trainer.global_step
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, module: Any, *_: Any) -> None:
-        if self.renderer is not None:
-            self.renderer.check()
-        now = time.monotonic()
-        if now - self._last < self.every_seconds:
-            return
-        self._last = now
-        done = trainer.global_step - self._first_step
-        seconds = (now - self._start) / max(1, done)
-        left = (module.settings.steps - trainer.global_step) * seconds
-        losses = "  ".join(
-            f"{k.removeprefix('loss/')} {float(v):.3f}"
-            for k, v in trainer.callback_metrics.items()
-            if k.startswith("loss/")
-        )
-        print(
-            f"step {trainer.global_step}/{module.settings.steps}  {losses}  {seconds:.2f} s/step, "
-            f"{int(left // 3600)}:{int(left % 3600 // 60):02d} h left",
-            file=sys.stderr,
-            flush=True,
-        )
-
-
-class MetricsFile(Callback):
-    """``metrics.csv``: step, name, value. Grows over interruptions; what lies beyond a resumed step is cut off."""
-
-    def __init__(self, path: Path, every: int) -> None:
-        self.path, self.every = path, every
-
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        kept = ["step,name,value"]
-        if trainer.global_step and self.path.exists():
-            rows = self.path.read_text(encoding="utf-8").splitlines()[1:]
-            kept += [r for r in rows if int(r.split(",", 1)[0]) <= trainer.global_step]
-        self.path.write_text("\n".join(kept) + "\n", encoding="utf-8")
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, module: Any, *_: Any) -> None:
-        if trainer.global_step % self.every == 0:
-            self._write(trainer, ("loss/",))
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
-        if module.validated:
-            self._write(trainer, ("single/", "probability/"))
-
-    def _write(self, trainer: lightning.Trainer, prefixes: tuple[str, ...]) -> None:
-        values = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(prefixes)}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.writelines(f"{trainer.global_step},{k},{v!r}\n" for k, v in values.items())
-
-
-class SaveModel(Callback):
-    """After every epoch, the usable checkpoint folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
-        if trainer.is_global_zero:
-            module.encoder.save_pretrained(self.folder)
-
-
 def train(settings: TrainSettings, run: Path, resume: bool = False) -> Path:
     """Train to the end of ``settings.steps``.
 
@@ -314,7 +190,9 @@ def train(settings: TrainSettings, run: Path, resume: bool = False) -> Path:
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
-    with renderer:
+    with renderer, warnings.catch_warnings():
+        # Lightning warns of what is meant: few loader processes, modules in evaluation, short epochs.
+        warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
         trainer.fit(module, loader, ckpt_path=str(last) if resume and last.exists() else None)
     module.encoder.save_pretrained(run / "model")
     return run / "model"
