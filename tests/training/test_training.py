@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from fxlens.audio.loudness import integrated_loudness
 from fxlens.data.adapters.folder import prepare
 from fxlens.data.dataset import BatchSettings, StyleBatches
 from fxlens.data.style_block import BlockSettings, StemShelf, draw_block, render_block
 from fxlens.data.style_pool import fill_pool, read_block
 from fxlens.data.synthetic import write_song
+from fxlens.errors import ConfigError
 from fxlens.models.backbone import BackboneConfig
 from fxlens.models.extractor import ExtractorConfig
 from fxlens.models.frontend import FrontendConfig
@@ -119,7 +121,7 @@ def test_positives_share_the_chain_and_hard_negatives_the_music(shelf: StemShelf
 def test_contents_come_from_two_songs_when_asked(shelf: StemShelf) -> None:
     always = dataclasses.replace(BLOCK, other_song_share=1.0)
     for seed in range(8):
-        a, b = draw_block(shelf, "keys" if "keys" in shelf.instruments() else "drums", seed, always).contents
+        a, b = draw_block(shelf, "electric piano", seed, always).contents
         assert a.stem.song != b.stem.song
 
 
@@ -151,15 +153,40 @@ def test_batches_depend_on_their_number_only(pool: Path) -> None:
     assert not torch.equal(one[2]["mixture"], one[3]["mixture"])
 
 
-def test_extraction_pairs_share_the_target_only(pool: Path) -> None:
-    from fxlens.audio.loudness import integrated_loudness
+@pytest.mark.parametrize("controlled", [True, False])
+def test_extraction_pairs_share_the_target_and_what_the_protocol_says(
+    pool: Path, controlled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = StyleBatches(pool, dataclasses.replace(BATCH, controlled=controlled, instruments=(3, 3)), 1, batches=4)
+    inner = batches._view
+    made: list[list[tuple[int, int]]] = []
 
-    item = StyleBatches(pool, BATCH, seed=1, batches=4)[1]
-    mixture, stem = item["extraction"].numpy(), item["stem"].numpy()
-    assert mixture.shape == stem.shape == (4, 2, 2, 44100)
-    assert integrated_loudness(mixture, 44100) == pytest.approx(-18.0, abs=0.3)
-    # Within a group the company stays and the target's chain changes; the isolated stems differ likewise.
-    assert not np.allclose(stem[0, 0], stem[1, 0], atol=1e-3)
+    def spy(rng: np.random.Generator, tracks: list[Any], view: int, company_db: float = 0.0) -> torch.Tensor:
+        made.append([(block.number, chain) for block, chain in tracks])
+        return inner(rng, tracks, view, company_db)
+
+    monkeypatch.setattr(batches, "_view", spy)
+    item = batches[1]
+    assert integrated_loudness(item["extraction"].numpy(), 44100) == pytest.approx(-18.0, abs=0.3)
+    samples = 4
+    mixtures = [m for m in made[2 * samples :] if len(m) == 3]  # the mixture part comes first
+    pairs = [(mixtures[k], mixtures[k + 1]) for k in range(0, 2 * samples, 2)]
+    for first, second in pairs:
+        assert first[0] == second[0]  # the target: same block, same chain
+        assert (first[1:] == second[1:]) is not controlled
+    for (one, _), (twin, _) in (pairs[:2], pairs[2:]):  # a group: company stays, the target's chain changes
+        assert one[1:] == twin[1:]
+        assert one[0][0] == twin[0][0] and one[0][1] != twin[0][1]
+
+
+def test_what_changes_with_the_number_of_the_batch() -> None:
+    grows = dataclasses.replace(BATCH, hard_from_batch=10, company_db=12.0, company_batches=100, blocks_per_batch=0.5)
+    assert (grows.at(9).chains, grows.at(9).mixture_groups, grows.at(9).extraction_groups) == (1, 4, 4)
+    assert grows.at(10) == grows
+    assert [grows.company_gain_db(i) for i in (0, 50, 100, 500)] == [-12.0, -6.0, 0.0, 0.0]
+    assert BATCH.company_gain_db(0) == 0.0
+    assert dataclasses.replace(grows, total_blocks=20).limit(6) == 15
+    assert dataclasses.replace(grows, total_blocks=20).limit(600) == 20
 
 
 @pytest.mark.parametrize("extractor", ["steering", "mlp", "attention"])
@@ -219,3 +246,21 @@ def test_an_interrupted_run_resumes_exactly(manifest: Path, pool: Path, tmp_path
     b = FxEncoder.from_pretrained(tmp_path / "halves" / "model").state_dict()
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert (tmp_path / "whole" / "config.yaml").exists()
+
+
+def test_a_run_can_start_from_given_weights_with_frozen_statistics(manifest: Path, pool: Path, tmp_path: Path) -> None:
+    trainer = pytest.importorskip("fxlens.training.trainer", reason="needs the extra [train]")
+    FxEncoder(MODEL).save_pretrained(tmp_path / "given")
+    given = FxEncoder.from_pretrained(tmp_path / "given").state_dict()
+    optimizer = OptimizerSettings(learning_rate=1e-3, warmup_steps=1, freeze_norm_from=0)
+    start = settings(manifest, pool, steps=2, optimizer=optimizer, initial_weights=tmp_path / "given")
+    after = FxEncoder.from_pretrained(trainer.train(start, tmp_path / "run")).state_dict()
+    for name, value in after.items():
+        if "running_" in name:
+            assert torch.equal(value, given[name]), name
+    weight = "backbone.stem.0.weight"
+    assert not torch.equal(after[weight], given[weight])
+    assert float((after[weight] - given[weight]).abs().max()) < 0.01  # two small steps from the given weights
+    other = dataclasses.replace(start, model=dataclasses.replace(MODEL, projection_dims=(16, 16)))
+    with pytest.raises(ConfigError, match="another model"):
+        trainer.train(other, tmp_path / "other")
