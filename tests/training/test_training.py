@@ -264,3 +264,10 @@ def test_a_run_can_start_from_given_weights_with_frozen_statistics(manifest: Pat
     other = dataclasses.replace(start, model=dataclasses.replace(MODEL, projection_dims=(16, 16)))
     with pytest.raises(ConfigError, match="another model"):
         trainer.train(other, tmp_path / "other")
+
+
+def test_settings_that_cannot_make_a_batch_are_refused() -> None:
+    with pytest.raises(ConfigError, match="crop_seconds is 9"):
+        TrainSettings(block=BLOCK, batch=dataclasses.replace(BATCH, crop_seconds=9.0))
+    with pytest.raises(ConfigError, match="a block holds 2"):
+        TrainSettings(block=BLOCK, batch=dataclasses.replace(BATCH, chains=3))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from fxlens.data.dataset import BatchSettings
 from fxlens.data.style_block import BlockSettings
+from fxlens.errors import ConfigError
 from fxlens.models.fx_encoder import FxEncoderConfig
 
 
@@ -108,3 +109,10 @@ class TrainSettings:
     """Make log-mel spectrograms in the loader's processes: right where the network runs on the same few cores."""
     torch_threads: int = 0
     """Threads of the network on a CPU; 0 leaves it to torch."""
+
+    def __post_init__(self) -> None:
+        crop = self.batch.crop_seconds
+        if crop is not None and not 0.0 < crop <= self.block.seconds:
+            raise ConfigError(f"batch.crop_seconds is {crop:g}; it must be above 0 and at most block.seconds")
+        if self.batch.chains > self.block.chains:
+            raise ConfigError(f"batch.chains is {self.batch.chains}, but a block holds {self.block.chains}")
