@@ -26,7 +26,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> TrainSettings:
     return TrainSettings(
         material=MaterialSettings(manifests=(root / "m.jsonl",), render_jobs=1),
         block=BlockSettings(seconds=1.0, chains=2, n_effects=(1, 2)),
-        batch=BatchSettings(total_blocks=3),
+        batch=BatchSettings(total_blocks=3, chains=2),
         validation_blocks=1,
     )
 
