@@ -9,7 +9,7 @@ import pytest
 import scipy.signal
 import torch
 
-from fxlens.dsp.crossover import split_band_batch, split_bands
+from fxlens.dsp.crossover import lowpass_by_fft, split_band_batch, split_bands
 
 CROSSOVERS = [(20.0, 2000.0), (120.0, 4000.0), (300.0, 12_000.0)]
 
@@ -60,13 +60,20 @@ def test_against_scipy(low_hz: float, high_hz: float) -> None:
 
 @pytest.mark.parametrize("rate", [22_050, 44_100, 192_000])
 @pytest.mark.parametrize(("dtype", "budget"), [(torch.float64, 1e-7), (torch.float32, 2e-6)])
-def test_fft_form_equals_recursion(rate: int, dtype: torch.dtype, budget: float) -> None:
+def test_batch_forms_equal_the_reference(rate: int, dtype: torch.dtype, budget: float) -> None:
     audio = 0.2 * np.random.default_rng(2).normal(size=(3, 2, rate // 4))
     low_hz, high_hz = (torch.tensor(values) for values in zip(*CROSSOVERS, strict=True))
-    bands = split_band_batch(torch.from_numpy(audio).to(dtype), low_hz, high_hz, rate)
+    batch = torch.from_numpy(audio).to(dtype)
+    bands = split_band_batch(batch, low_hz, high_hz, rate)
+    # A cutoff beyond 0.45 of the rate is held there; the transform takes it as it is.
+    cutoffs = torch.stack([low_hz, high_hz.clamp(max=0.45 * rate)], dim=1)
+    by_fft = lowpass_by_fft(batch, cutoffs, rate)
     for item, (low, high) in enumerate(CROSSOVERS):
-        for band, expected in zip(bands, split_bands(audio[item], low, high, rate), strict=True):
-            assert np.abs(band[item].double().numpy() - expected).max() < budget
+        expected = split_bands(audio[item], low, high, rate)
+        for band, reference in zip(bands, expected, strict=True):
+            assert np.abs(band[item].double().numpy() - reference).max() < budget
+        for below, reference in zip(by_fft, (expected[0], expected[0] + expected[1]), strict=True):
+            assert np.abs(below[item].double().numpy() - reference).max() < budget
 
 
 def test_gradients_of_audio_and_frequencies() -> None:

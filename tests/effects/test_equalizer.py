@@ -98,7 +98,7 @@ def test_differentiable_form_is_the_recursion_over_the_whole_range():
     assert (np.abs(out - expected) / peak).max() < 5e-6
     double = torch.tensor(audio).expand(len(settings), 2, -1)
     out = EQ.forward(double, 44_100, batch(settings)).numpy()
-    # What is left is the tail that wraps around.
+    # Two orders of the same arithmetic: what is left is rounding.
     assert (np.abs(out - expected) / peak).max() < 1e-7
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from fxlens.dsp.kernels import compiled
+from fxlens.dsp.fast.k_weighting import weighted_energies
 from fxlens.errors import AudioChannelsError, AudioEmptyError, AudioNotFiniteError, UsageError
 
 ABSOLUTE_GATE_LUFS = -70.0
@@ -76,38 +76,6 @@ def _k_weighting(sample_rate: float) -> tuple[list[float], list[float]]:
     return shelf, high_pass
 
 
-@compiled
-def _weighted_energies(audio: np.ndarray, sections: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """Energy of the K-weighted signal between consecutive bounds, summed over channels: [N, C, T] -> [N,
-    S]."""
-    clips, channels, _ = audio.shape
-    segments = bounds.shape[0] - 1
-    energies = np.zeros((clips, segments))
-    b0, b1, b2, a1, a2 = sections[0, 0], sections[0, 1], sections[0, 2], sections[0, 4], sections[0, 5]
-    # The numerator of the high-pass is a gain times (1, -2, 1): the gain is taken out of the loop.
-    g, c1, c2 = sections[1, 0], sections[1, 4], sections[1, 5]
-    for n in range(clips):
-        for c in range(channels):
-            x = audio[n, c]
-            s1 = s2 = r1 = r2 = 0.0
-            for s in range(segments):
-                total = 0.0
-                for t in range(bounds[s], bounds[s + 1]):
-                    v = float(x[t])
-                    y = b0 * v + s1
-                    s1 = b1 * v - a1 * y + s2
-                    s2 = b2 * v - a2 * y
-                    z = y + r1
-                    r1 = r2 - 2.0 * y - c1 * z
-                    r2 = y - c2 * z
-                    total += z * z
-                energies[n, s] += g * g * total
-                # Through long silence the states decay into denormals, which are a hundred times slower.
-                if abs(s1) + abs(s2) + abs(r1) + abs(r2) < 1e-60:
-                    s1 = s2 = r1 = r2 = 0.0
-    return energies
-
-
 def _segment_bounds(frames: int, sample_rate: float) -> np.ndarray:
     """Bounds of the 100 ms segments; of a clip under one block: the whole clip as one segment."""
     count = int(frames * _SEGMENTS_PER_SECOND / sample_rate)
@@ -162,7 +130,7 @@ def integrated_loudness(audio: np.ndarray, sample_rate: float) -> np.ndarray:
     batch, frames = audio.shape[:-2], audio.shape[-1]
     bounds = _segment_bounds(frames, sample_rate)
     clips = np.ascontiguousarray(audio.reshape(math.prod(batch), *audio.shape[-2:]))
-    energies = _weighted_energies(clips, sections, bounds)
+    energies = weighted_energies(clips, sections, bounds)
     if not np.isfinite(energies).all() or not np.isfinite(clips[..., bounds[-1] :]).all():
         raise AudioNotFiniteError("loudness input", "it has NaN or infinite samples; repair it first")
     if bounds.size - 1 < _SEGMENTS_PER_BLOCK:

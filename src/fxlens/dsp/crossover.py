@@ -20,6 +20,7 @@ import scipy.fft
 import torch
 from torch import Tensor
 
+from fxlens.dsp.gradient.crossover import filter_lowpass_pair
 from fxlens.dsp.kernels import lowpass_both_ways
 
 LOWEST_CROSSOVER_HZ = 20.0
@@ -66,10 +67,7 @@ def _lowpass(audio: np.ndarray, cutoff_hz: float, sample_rate: int) -> np.ndarra
 
 
 def split_band_batch(audio: Tensor, low_hz: Tensor, high_hz: Tensor, sample_rate: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Split a batch by the filters' exact response on the FFT of the padded audio.
-
-    Differentiable with respect to audio and frequencies, on any device. The padding covers the decay of the
-    lowest crossover, so what wraps around is below 1e-7.
+    """Split a batch, differentiable with respect to audio and frequencies, on any device.
 
     Args:
         audio: ``[B, C, T]``, float32 or float64.
@@ -80,14 +78,39 @@ def split_band_batch(audio: Tensor, low_hz: Tensor, high_hz: Tensor, sample_rate
     Returns:
         low, mid, high, each ``[B, C, T]``; their sum is ``audio`` to rounding.
     """
+    low, below = lowpass_batch(audio, low_hz, high_hz, sample_rate)
+    return low, below - low, audio - below
+
+
+def lowpass_batch(audio: Tensor, low_hz: Tensor, high_hz: Tensor, sample_rate: int) -> tuple[Tensor, Tensor]:
+    """What lies below each of the two crossovers of :func:`split_band_batch`, whose arguments these are.
+
+    Stereo on the CPU is filtered by the exact recursion (:mod:`fxlens.dsp.gradient.crossover`), anything else
+    by :func:`lowpass_by_fft`.
+
+    Returns:
+        Below the lower and below the upper crossover, each ``[B, C, T]``.
+    """
+    cutoffs = torch.stack([low_hz, high_hz], dim=1).to(audio.device)
+    cutoffs = cutoffs.double().clamp(LOWEST_CROSSOVER_HZ, HIGHEST_CROSSOVER * sample_rate)
+    if audio.device.type != "cpu" or audio.shape[1] != 2:
+        return lowpass_by_fft(audio, cutoffs, sample_rate)
+    return filter_lowpass_pair(audio, torch.tan(math.pi / sample_rate * cutoffs))
+
+
+def lowpass_by_fft(audio: Tensor, cutoffs: Tensor, sample_rate: int) -> tuple[Tensor, Tensor]:
+    """:func:`lowpass_batch` by the filters' exact response on the FFT of the padded audio; cutoffs ``[B, 2]``.
+
+    The padding covers the decay of the lowest crossover, so what wraps around is below 1e-7.
+    """
     length = audio.shape[-1]
     padded = scipy.fft.next_fast_len(length + math.ceil(_TAIL_SECONDS * sample_rate), real=True)
     spectrum = torch.fft.rfft(audio, padded)
-    bands = [
+    low, high = (
         torch.fft.irfft(spectrum * _response(cutoff, padded, sample_rate, audio), padded)[..., :length]
-        for cutoff in (low_hz, high_hz)
-    ]
-    return bands[0], bands[1] - bands[0], audio - bands[1]
+        for cutoff in cutoffs.to(audio).unbind(1)
+    )
+    return low, high
 
 
 def _response(cutoff_hz: Tensor, n_fft: int, sample_rate: int, like: Tensor) -> Tensor:
@@ -96,8 +119,7 @@ def _response(cutoff_hz: Tensor, n_fft: int, sample_rate: int, like: Tensor) -> 
     ``1 / (1 + (tan w / tan c)^4)`` with ``w`` and ``c`` half the angular frequencies; multiplied out to sines
     and cosines it is finite at Nyquist.
     """
-    cutoff = cutoff_hz.to(like).clamp(LOWEST_CROSSOVER_HZ, HIGHEST_CROSSOVER * sample_rate)
-    c = (math.pi / sample_rate * cutoff).reshape(-1, 1, 1)
+    c = (math.pi / sample_rate * cutoff_hz).reshape(-1, 1, 1)
     w = torch.arange(n_fft // 2 + 1, dtype=like.dtype, device=like.device) * (math.pi / n_fft)
     passed, stopped = (c.sin() * w.cos()) ** 4, (c.cos() * w.sin()) ** 4
     return passed / (passed + stopped)

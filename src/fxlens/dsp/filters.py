@@ -18,6 +18,8 @@ from scipy.fft import next_fast_len
 from scipy.signal import sosfilt
 from torch import Tensor
 
+from fxlens.dsp.gradient.filters import filter_cascade
+
 Kind = Literal["low_shelf", "peak", "high_shelf"]
 Value = Any
 """A float, a NumPy array or a torch tensor; what comes out is of the kind that went in."""
@@ -126,6 +128,36 @@ def decay_samples(rows: np.ndarray, floor: float = TAIL_FLOOR) -> int:
 
 def filter_differentiable(audio: Tensor, parts: Sequence[Section], tail_samples: int) -> Tensor:
     """Run sections one after the other, differentiable with respect to the audio and every field of them.
+
+    Stereo on the CPU is filtered by the exact recursion (:mod:`fxlens.dsp.gradient.filters`), anything else by
+    :func:`filter_by_fft`, which alone needs ``tail_samples``.
+
+    Args:
+        audio: ``[B, C, T]``, float32 or float64.
+        parts: sections whose fields are ``[B]`` tensors (or floats).
+        tail_samples: see :func:`filter_by_fft`.
+
+    Returns:
+        ``[B, C, T]``, same type as ``audio``.
+    """
+    if audio.device.type != "cpu" or audio.shape[1] != 2:
+        return filter_by_fft(audio, parts, tail_samples)
+
+    def together(values: Sequence[Value]) -> Tensor:
+        columns = [torch.as_tensor(value, dtype=torch.float64).expand(audio.shape[0]) for value in values]
+        return torch.stack(columns, dim=1)
+
+    def polynomials(all_of_them: Sequence[tuple[Value, Value, Value]]) -> tuple[Tensor, Tensor, Tensor]:
+        constant, first, second = (together(values) for values in zip(*all_of_them, strict=True))
+        return constant, first, second
+
+    numerators, denominators = ([getattr(p, name) for p in parts] for name in ("numerator", "denominator"))
+    warps = together([part.warp for part in parts])
+    return filter_cascade(audio, biquad(Section(polynomials(numerators), polynomials(denominators), warps)))
+
+
+def filter_by_fft(audio: Tensor, parts: Sequence[Section], tail_samples: int) -> Tensor:
+    """:func:`filter_differentiable` in the frequency domain, for any device and number of channels.
 
     The cascade's frequency response multiplies the spectrum of the zero-padded audio. Read from the
     prototype, with ``sin`` and ``cos`` of half the frequency in place of powers of z, the response suffers no

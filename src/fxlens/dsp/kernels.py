@@ -271,19 +271,3 @@ def lowpass_both_ways(audio: np.ndarray, b0: float, a1: float, a2: float, tail: 
     state[:] = 0.0
     lowpass_run(tail, b0, a1, a2, True, state, tail)
     lowpass_run(out, b0, a1, a2, True, state, out)
-
-
-def compile_kernels() -> None:
-    """Compile everything here now, or read it from disk: a few seconds at most, once a machine.
-
-    For programs that must not pause at the first clip; calling the effects does the same piece by piece.
-    """
-    silence, gain = np.zeros((2, 1)), np.zeros(1)
-    compander_gain(silence, 0.0, 0.0, 1.0, 0.0, 0.0, 0.5, 0.5, 0.5, gain)
-    limiter_gain(silence, 1.0, 0.5, 0.5, gain)
-    lowpass_both_ways(silence, 0.5, 0.0, 0.0, np.zeros((2, 1)), np.zeros((2, 1)))
-    for dtype in (np.float32, np.float64):
-        row, ones, falling = np.zeros((1, 1), dtype), np.ones(1), np.zeros((1, 1), np.bool_)
-        sums = np.zeros(1), np.zeros(1), np.zeros(1)
-        attack_release_rows(row, ones, ones, ones, row, falling)
-        attack_release_rows_adjoint(row, row, row, falling, ones, ones, ones, row, *sums)

@@ -17,6 +17,7 @@ from fxlens.audio.loudness import normalize_loudness
 from fxlens.effects.effect import Effect
 from fxlens.effects.preset import load_preset, read_preset, save_preset, write_preset
 from fxlens.effects.processor import Parameter, Processor, Range, require_finite
+from fxlens.effects.rendering import effect_fault, render_chains
 from fxlens.errors import (
     AudioChannelsError,
     AudioEmptyError,
@@ -74,6 +75,25 @@ class EffectChain:
         if signal.size and np.abs(signal).max() > np.finfo(np.float32).max:
             raise AudioNotFiniteError("effect output", "it is too loud for 32-bit floats; lower the gains")
         return signal.astype(np.float32)
+
+    def render(self, audio: np.ndarray, sample_rate: int, threads: int = 1) -> np.ndarray:
+        """Process a batch by the fast forms, all items with this chain; within 1e-4 of :meth:`apply`.
+
+        For a chain per item, and loudness, see :func:`fxlens.effects.rendering.render_chains`.
+
+        Args:
+            audio: ``float32 [B, 2, T]``, not changed.
+            sample_rate: Hz.
+            threads: how many items at a time; it changes no sample.
+
+        Returns:
+            ``float32 [B, 2, T]``, new.
+
+        Raises:
+            AudioError: not ``float32 [B, 2, T]``, no samples, or samples that are not finite.
+            AudioNotFiniteError: an effect made such samples; the message names it.
+        """
+        return render_chains([self] * len(audio), audio, sample_rate, threads)
 
     def forward(self, audio: Tensor, sample_rate: int, unit: Tensor | None = None, ranges: Range = "default") -> Tensor:
         """Process a batch, differentiable with respect to the audio and ``unit``.
@@ -223,12 +243,7 @@ class EffectChain:
 
     def _check(self, position: int, finite: bool) -> None:
         if not finite:
-            effect = self.effects[position]
-            settings = ", ".join(f"{name} {value:g}" for name, value in effect.parameters.items())
-            raise AudioNotFiniteError(
-                f"{effect.type} (effect {position + 1} of {len(self.effects)})",
-                f"its output is not finite; its settings are: {settings}",
-            )
+            raise AudioNotFiniteError(*effect_fault(self.effects, position))
 
     def _find_fault(self, audio: Tensor, sample_rate: int, stages: dict[int, dict[str, Tensor]]) -> None:
         """Run once more, slowly, to name the effect that broke."""

@@ -12,20 +12,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy.fft import next_fast_len
+from scipy.fft import rfft
 from scipy.signal import oaconvolve
 from torch import Tensor
 
-from fxlens.effects.processor import Parameter, Processor, Range, column
+from fxlens.dsp.fast.echoes import TAPS_TOGETHER, add_echoes_in_place
+from fxlens.dsp.fast.mixing import blend_in_place
+from fxlens.dsp.fast.overlap_save import block_size, convolve_blocks
+from fxlens.dsp.gradient.convolution import convolve
+from fxlens.effects.processor import Parameter, Processor, Range
 
 HALF_WIDTH = 32
 """Samples of the interpolator either side of an echo; the shortest delay (2 ms) is longer at every rate."""
 
 QUIETEST_ECHO = 1e-8
 """Echoes below this share of the first are left out (-160 dB)."""
+
+MOST_TAPS = 320
+"""Echoes of more taps in all are convolved by FFT, which is then faster than one by one."""
+_SMALLEST_TAP = 1e-10
 
 HIGHEST_WET = 0.7
 _QUIETEST_DRAWN_WET = 0.05
@@ -61,35 +70,80 @@ class Delay(Processor):
         length = audio.shape[-1]
         delay_samples = values["time_ms"] * 1e-3 * sample_rate
         response = np.zeros(length)
-        for echo in range(_echo_count(values["feedback"], delay_samples, length)):
-            centre = (echo + 1) * delay_samples
-            first = max(math.ceil(centre) - HALF_WIDTH, 0)
-            at = np.arange(first, min(math.floor(centre) + HALF_WIDTH + 1, length))
-            offset = at - centre
-            angle = math.pi * offset / HALF_WIDTH
-            window = 0.42 + 0.5 * np.cos(angle) + 0.08 * np.cos(2.0 * angle)
-            response[at] += values["feedback"] ** echo * np.sinc(offset) * window
+        for at, weight in echo_taps(delay_samples, values["feedback"], length):
+            response[at] += weight
         echoes = oaconvolve(audio, response[None, :], axes=-1)[..., :length]
         return (1.0 - values["wet"]) * audio + values["wet"] * echoes
 
     def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
-        wet = column(values["wet"], audio)
         # In float64: at half a second, float32 is a hundredth of a sample too coarse to multiply in.
-        delay_samples = values["time_ms"].to(audio.device).double() * (1e-3 * sample_rate)
-        echoes = _echoes(audio, delay_samples, values["feedback"].to(audio.device).double())
-        return (1.0 - wet) * audio + wet * echoes
+        v = {name: value.to(audio.device).double() for name, value in values.items()}
+        echoes = _echoes(audio.shape[-1], v["time_ms"] * (1e-3 * sample_rate), v["feedback"])
+        at_once = torch.zeros_like(echoes)
+        at_once[:, 0] = 1.0
+        # y - x as one response: the input passes untouched, and the mix costs [B, N], not [B, 2, T].
+        change = v["wet"].unsqueeze(1) * (echoes - at_once)
+        return audio + convolve(audio, change.unsqueeze(1).to(audio.dtype))
+
+    def fast_clip(self, clip: np.ndarray, sample_rate: int, **values: float) -> None:
+        if values["wet"] == 0.0:
+            return
+        echoes = (values["time_ms"] * 1e-3 * sample_rate, values["feedback"], clip.shape[-1])
+        starts, counts, weights = _sparse_response(*echoes)
+        if counts.sum() <= MOST_TAPS:
+            add_echoes_in_place(clip, starts, counts, weights, values["wet"])
+        else:
+            blend_in_place(clip, convolve_blocks(clip, *_dense_response(*echoes)), values["wet"])
 
 
-def _echoes(audio: Tensor, delay_samples: Tensor, feedback: Tensor) -> Tensor:
-    """Convolve ``[B, C, T]`` with each item's train of echoes, laid out sample by sample."""
-    batch, _, length = audio.shape
-    delay_samples = delay_samples.reshape(-1, 1).expand(batch, 1)
-    feedback = feedback.reshape(-1, 1).expand(batch, 1)
+def echo_taps(delay_samples: float, feedback: float, length: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Where the taps of every echo lie, whole samples before ``length``, and their weights."""
+    echoes = []
+    for echo in range(_echo_count(feedback, delay_samples, length)):
+        centre = (echo + 1) * delay_samples
+        first = max(math.ceil(centre) - HALF_WIDTH, 0)
+        at = np.arange(first, min(math.floor(centre) + HALF_WIDTH + 1, length))
+        offset = at - centre
+        angle = math.pi * offset / HALF_WIDTH
+        window = 0.42 + 0.5 * np.cos(angle) + 0.08 * np.cos(2.0 * angle)
+        echoes.append((at, feedback**echo * np.sinc(offset) * window))
+    return echoes
+
+
+@lru_cache(maxsize=16)
+def _sparse_response(delay_samples: float, feedback: float, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lay the echoes out for :func:`fxlens.dsp.fast.echoes.add_echoes_in_place`: starts, counts, weights."""
+    kept = []
+    for at, weight in echo_taps(delay_samples, feedback, length):
+        loud = np.flatnonzero(np.abs(weight) > _SMALLEST_TAP)
+        if loud.size:
+            kept.append((int(at[loud[0]]), weight[loud[0] : loud[-1] + 1]))
+    counts = np.array([1 if w.size == 1 else -(-w.size // TAPS_TOGETHER) * TAPS_TOGETHER for _, w in kept], np.int64)
+    weights = np.zeros((len(kept), max(counts, default=1)), np.float32)
+    for row, (_, weight) in zip(weights, kept, strict=True):
+        row[: weight.size] = weight
+    return np.array([start for start, _ in kept], np.int64), counts, weights
+
+
+@lru_cache(maxsize=8)
+def _dense_response(delay_samples: float, feedback: float, length: int) -> tuple[np.ndarray, int, int]:
+    """Transform the echoes for :func:`fxlens.dsp.fast.overlap_save.convolve_blocks`: spectrum, taps, FFT size."""
+    echoes = [(at, weight) for at, weight in echo_taps(delay_samples, feedback, length) if at.size]
+    response = np.zeros((1, max(int(at[-1]) + 1 for at, _ in echoes)))
+    for at, weight in echoes:
+        response[0, at] += weight
+    n_fft = block_size(length, response.size)
+    return rfft(response.astype(np.float32), n_fft), response.size, n_fft
+
+
+def _echoes(length: int, delay_samples: Tensor, feedback: Tensor) -> Tensor:
+    """Each item's train of echoes, laid out sample by sample: ``float64 [B, N]``, ``N`` at most ``length``."""
+    delay_samples, feedback = delay_samples.reshape(-1, 1), feedback.reshape(-1, 1)
     loudest, shortest, longest = torch.stack([feedback.max(), delay_samples.min(), delay_samples.max()]).tolist()
-    echo = torch.arange(_echo_count(loudest, shortest, length), device=audio.device)
+    echo = torch.arange(_echo_count(loudest, shortest, length), device=feedback.device)
 
     centre = (echo + 1) * delay_samples  # [B, K]
-    tap = torch.arange(1 - HALF_WIDTH, HALF_WIDTH + 1, device=audio.device)
+    tap = torch.arange(1 - HALF_WIDTH, HALF_WIDTH + 1, device=feedback.device)
     at = torch.floor(centre.detach()).long().unsqueeze(-1) + tap  # [B, K, taps]
     offset = at - centre.unsqueeze(-1)
     angle = math.pi * offset / HALF_WIDTH
@@ -99,9 +153,5 @@ def _echoes(audio: Tensor, delay_samples: Tensor, feedback: Tensor) -> Tensor:
     size = min(length, math.ceil(len(echo) * longest) + HALF_WIDTH + 1)
     outside = (at < 0) | (at >= size)
     weight = weight.masked_fill(outside, 0.0).flatten(1)
-    response = torch.zeros(batch, size, dtype=torch.float64, device=audio.device)
-    response = response.scatter_add(1, at.clamp(0, size - 1).flatten(1), weight).to(audio.dtype)
-
-    n_fft = next_fast_len(length + size - 1, real=True)
-    product = torch.fft.rfft(audio, n_fft) * torch.fft.rfft(response, n_fft).unsqueeze(1)
-    return torch.fft.irfft(product, n_fft)[..., :length]
+    response = torch.zeros(feedback.shape[0], size, dtype=torch.float64, device=feedback.device)
+    return response.scatter_add(1, at.clamp(0, size - 1).flatten(1), weight)

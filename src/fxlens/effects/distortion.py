@@ -29,14 +29,17 @@ from scipy.fft import next_fast_len
 from scipy.signal import lfilter
 from torch import Tensor
 
+from fxlens.dsp.fast.mixing import scale_in_place
+from fxlens.dsp.fast.saturation import saturate_in_place, sum_of_squares
+from fxlens.dsp.gradient.saturation import saturate_batch
 from fxlens.effects.processor import Parameter, Processor, column
 
 CALIBRATION_DBFS = -12.0
 """RMS level, both channels together, at which the curve meets the clip (a full-scale square wave: 0 dBFS)."""
-_LEVEL = 10.0 ** (CALIBRATION_DBFS / 20.0)
+CALIBRATION_RMS = 10.0 ** (CALIBRATION_DBFS / 20.0)
 # Below -160 dBFS the calibration gives way, so that silence is divided by something. 24 bits end at -144
 # dBFS.
-_FLOOR = 1e-8
+RMS_FLOOR = 1e-8
 _COUPLING_HZ = 10.0
 # Time constants of the high-pass until its answer is below 1e-6: the silence to append before a circular
 # convolution.
@@ -62,31 +65,54 @@ class Distortion(Processor):
             return audio.copy()
         gain = 10.0 ** (drive / 20.0)
         k = math.sqrt(gain**2 - 1.0)
-        scale = _LEVEL / math.sqrt(np.mean(audio**2) + _FLOOR**2)
+        scale = CALIBRATION_RMS / math.sqrt(np.mean(audio**2) + RMS_FLOOR**2)
         u = scale * audio
         s = ((1.0 - hardness) * np.tanh(k * u) + hardness * np.clip(k * u, -1.0, 1.0)) / k
         y = s
         if bias != 0.0:
             a = bias * k**2 / gain
             y = s + _block_dc(-a * s**2 / (1.0 + a * s), sample_rate)
-        match = math.sqrt((np.mean(u**2) + _FLOOR**2) / (np.mean(y**2) + _FLOOR**2))
+        match = math.sqrt((np.mean(u**2) + RMS_FLOOR**2) / (np.mean(y**2) + RMS_FLOOR**2))
         return y * (match / scale)
 
     def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
-        bias, hardness = column(values["bias"], audio), column(values["hardness"], audio)
-        exponent = column(values["drive_db"], audio).clamp(min=0.0) * (math.log(10.0) / 20.0)
+        v = {name: value.to(audio.device).double() for name, value in values.items()}
+        exponent = v["drive_db"].clamp(min=0.0) * (math.log(10.0) / 20.0)
         k_squared = torch.expm1(2.0 * exponent)
-        scale = _LEVEL * (audio.square().mean(dim=(1, 2), keepdim=True) + _FLOOR**2).rsqrt()
-        u = scale * audio
-        z = k_squared * u.square()
-        s = u * ((1.0 - hardness) * _soft_ratio(z) + hardness * z.clamp(min=1.0).rsqrt())
-        y = s
-        if bias.requires_grad or bool((bias != 0.0).any()):
-            a = bias * k_squared * torch.exp(-exponent)
-            y = s + _block_dc_differentiable(-a * s.square() / (1.0 + a * s), sample_rate)
-        before = u.square().mean(dim=(1, 2), keepdim=True) + _FLOOR**2
-        after = y.square().mean(dim=(1, 2), keepdim=True) + _FLOOR**2
-        return y * ((before / after).sqrt() / scale)
+        a = v["bias"] * k_squared * torch.exp(-exponent)
+        coupled = (v["bias"] != 0.0) | v["bias"].requires_grad
+        if audio.device.type == "cpu":
+            c = torch.stack([k_squared, v["hardness"], a, coupled.double()], dim=1)
+            return saturate_batch(audio, c, coupling_pole(sample_rate), CALIBRATION_RMS, RMS_FLOOR)
+        return _saturate_plain(audio, sample_rate, k_squared, v["hardness"], a if bool(coupled.any()) else None)
+
+    def fast_clip(self, clip: np.ndarray, sample_rate: int, **values: float) -> None:
+        if values["drive_db"] <= 0.0:
+            return
+        gain = 10.0 ** (values["drive_db"] / 20.0)
+        k = math.sqrt(gain**2 - 1.0)
+        power = sum_of_squares(clip) / clip.size
+        scale = CALIBRATION_RMS / math.sqrt(power + RMS_FLOOR**2)
+        asymmetry = values["bias"] * k**2 / gain
+        bent = saturate_in_place(clip, k, values["hardness"], scale, asymmetry, coupling_pole(sample_rate)) / clip.size
+        match = math.sqrt((scale**2 * power + RMS_FLOOR**2) / (bent + RMS_FLOOR**2))
+        scale_in_place(clip, match / scale)
+
+
+def _saturate_plain(audio: Tensor, sample_rate: int, k_squared: Tensor, hardness: Tensor, a: Tensor | None) -> Tensor:
+    """:func:`fxlens.dsp.gradient.saturation.saturate_batch` in torch operations, for any device."""
+    hardness = column(hardness, audio)
+    scale = CALIBRATION_RMS * (audio.square().mean(dim=(1, 2), keepdim=True) + RMS_FLOOR**2).rsqrt()
+    u = scale * audio
+    z = column(k_squared, audio) * u.square()
+    s = u * ((1.0 - hardness) * _soft_ratio(z) + hardness * z.clamp(min=1.0).rsqrt())
+    y = s
+    if a is not None:
+        a = column(a, audio)
+        y = s + _block_dc_differentiable(-a * s.square() / (1.0 + a * s), sample_rate)
+    before = u.square().mean(dim=(1, 2), keepdim=True) + RMS_FLOOR**2
+    after = y.square().mean(dim=(1, 2), keepdim=True) + RMS_FLOOR**2
+    return y * ((before / after).sqrt() / scale)
 
 
 def _soft_ratio(z: Tensor) -> Tensor:
@@ -97,13 +123,13 @@ def _soft_ratio(z: Tensor) -> Tensor:
     return torch.where(small, series, torch.tanh(r) / r)
 
 
-def _pole(sample_rate: int) -> float:
+def coupling_pole(sample_rate: int) -> float:
     return math.exp(-2.0 * math.pi * _COUPLING_HZ / sample_rate)
 
 
 def _block_dc(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     """H(z) = (1 + p) / 2 * (1 - z^-1) / (1 - p z^-1): zero at DC, one at the Nyquist frequency."""
-    p = _pole(sample_rate)
+    p = coupling_pole(sample_rate)
     half = 0.5 * (1.0 + p)
     return np.asarray(lfilter([half, -half], [1.0, -p], audio, axis=-1))
 
@@ -113,7 +139,7 @@ def _block_dc_differentiable(audio: Tensor, sample_rate: int) -> Tensor:
     length = audio.shape[-1]
     reach = math.ceil(_COUPLING_REACH * sample_rate / (2.0 * math.pi * _COUPLING_HZ))
     size = next_fast_len(length + reach, real=True)
-    p = _pole(sample_rate)
+    p = coupling_pole(sample_rate)
     angle = torch.arange(size // 2 + 1, dtype=torch.float64, device=audio.device) * (2.0 * math.pi / size)
     delayed = torch.polar(torch.ones_like(angle), -angle)
     response = 0.5 * (1.0 + p) * (1.0 - delayed) / (1.0 - p * delayed)

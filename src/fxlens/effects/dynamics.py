@@ -13,18 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fxlens.dsp.envelope import (
-    DETECTOR_FALL_MS,
-    attack_release,
-    compander_curve,
-    limiter_curve,
-    linked_peak,
-    peak_level,
-    time_coefficient,
-    time_coefficients,
-)
-from fxlens.dsp.kernels import LEVEL_FLOOR, compander_gain, limiter_gain
-from fxlens.effects.processor import Parameter, Processor, column
+from fxlens.dsp.envelope import DETECTOR_FALL_MS, time_coefficient, time_coefficients
+from fxlens.dsp.fast.dynamics import DB_PER_OCTAVE, compress_in_place, limit_in_place
+from fxlens.dsp.gradient.compander import SETTINGS, compress
+from fxlens.dsp.gradient.limiter import limit_peaks
+from fxlens.dsp.kernels import GAIN_FLOOR_DB, compander_gain, limiter_gain
+from fxlens.effects.processor import Parameter, Processor
 from fxlens.errors import PresetError
 
 SHORTEST_MS = 0.01
@@ -64,10 +58,7 @@ class Compressor(Processor):
     )
 
     def reference(self, audio: np.ndarray, sample_rate: int, **values: float) -> np.ndarray:
-        require(self.type, "ratio", values["ratio"], 1.0)
-        require(self.type, "knee_db", values["knee_db"], 0.0)
-        for name in ("attack_ms", "release_ms"):
-            require(self.type, name, values[name], SHORTEST_MS)
+        self._require(values)
         gain = np.empty(audio.shape[1])
         compander_gain(
             np.ascontiguousarray(audio, dtype=np.float64),
@@ -85,20 +76,40 @@ class Compressor(Processor):
         return audio * gain
 
     def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
-        v = {name: value.to(audio) for name, value in values.items()}
-        off = torch.ones_like(v["ratio"])
-        target = compander_curve(
-            peak_level(audio, sample_rate),
-            v["threshold_db"],
-            v["ratio"].clamp_min(1.0),
-            v["knee_db"].clamp_min(NARROWEST_KNEE_DB),
-            torch.zeros_like(off),
-            off,
+        v = {name: value.to(audio.device).double() for name, value in values.items()}
+        one = torch.ones_like(v["ratio"])
+        settings = {
+            "threshold_db": v["threshold_db"],
+            "slope": 1.0 - 1.0 / v["ratio"].clamp_min(1.0),
+            "knee_db": v["knee_db"].clamp_min(NARROWEST_KNEE_DB),
+            "expander_threshold_db": 2.0 * GAIN_FLOOR_DB * one,  # below any level: there is no expander
+            "expander_slope": 0.0 * one,
+            "attack": time_coefficients(v["attack_ms"].clamp_min(SHORTEST_MS), sample_rate),
+            "release": time_coefficients(v["release_ms"].clamp_min(SHORTEST_MS), sample_rate),
+            "makeup": 10.0 ** (v["makeup_db"] / 20.0),
+            "weight": one,
+        }
+        c = torch.stack([settings[name] for name in SETTINGS], dim=-1).unsqueeze(1)
+        return compress(audio, c, time_coefficient(DETECTOR_FALL_MS, sample_rate))
+
+    def fast_clip(self, clip: np.ndarray, sample_rate: int, **values: float) -> None:
+        self._require(values)
+        compress_in_place(
+            clip,
+            10.0 ** (-values["threshold_db"] / 20.0),
+            1.0 - 1.0 / values["ratio"],
+            max(values["knee_db"], NARROWEST_KNEE_DB) / DB_PER_OCTAVE,
+            time_coefficient(DETECTOR_FALL_MS, sample_rate),
+            time_coefficient(values["attack_ms"], sample_rate),
+            time_coefficient(values["release_ms"], sample_rate),
+            10.0 ** (values["makeup_db"] / 20.0),
         )
-        attack = time_coefficients(v["attack_ms"].clamp_min(SHORTEST_MS), sample_rate)
-        release = time_coefficients(v["release_ms"].clamp_min(SHORTEST_MS), sample_rate)
-        gain = attack_release(target, attack, release, 1.0)
-        return audio * gain.unsqueeze(1) * 10.0 ** (column(v["makeup_db"], audio) / 20.0)
+
+    def _require(self, values: Mapping[str, float]) -> None:
+        require(self.type, "ratio", values["ratio"], 1.0)
+        require(self.type, "knee_db", values["knee_db"], 0.0)
+        for name in ("attack_ms", "release_ms"):
+            require(self.type, name, values[name], SHORTEST_MS)
 
 
 class Limiter(Processor):
@@ -131,10 +142,18 @@ class Limiter(Processor):
         return audio * gain
 
     def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
-        v = {name: value.to(audio) for name, value in values.items()}
-        attack = time_coefficients(v["attack_ms"].clamp_min(SHORTEST_MS), sample_rate)
-        release = time_coefficients(v["release_ms"].clamp_min(SHORTEST_MS), sample_rate)
-        # The smoother's first coefficient is for a falling input: for a level that is the release.
-        level = attack_release(linked_peak(audio), release, attack, LEVEL_FLOOR)
-        gain = attack_release(limiter_curve(level, v["threshold_db"]), attack, release, 1.0)
-        return audio * gain.unsqueeze(1)
+        v = {name: value.to(audio.device).double() for name, value in values.items()}
+        attack, release = (
+            time_coefficients(v[name].clamp_min(SHORTEST_MS), sample_rate) for name in ("attack_ms", "release_ms")
+        )
+        return limit_peaks(audio, torch.stack([10.0 ** (v["threshold_db"] / 20.0), attack, release], dim=1))
+
+    def fast_clip(self, clip: np.ndarray, sample_rate: int, **values: float) -> None:
+        for name in ("attack_ms", "release_ms"):
+            require(self.type, name, values[name], SHORTEST_MS)
+        limit_in_place(
+            clip,
+            10.0 ** (values["threshold_db"] / 20.0),
+            time_coefficient(values["attack_ms"], sample_rate),
+            time_coefficient(values["release_ms"], sample_rate),
+        )

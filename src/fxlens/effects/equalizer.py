@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from fxlens.dsp.fast.cascade import cascade_coefficients, cascade_in_place
 from fxlens.dsp.filters import (
     Kind,
     Section,
@@ -74,6 +75,15 @@ class Equalizer(Processor):
 
     def reference(self, audio: np.ndarray, sample_rate: int, **values: float) -> np.ndarray:
         return filter_exact(audio, _sections(sample_rate, values))
+
+    def fast_clip(self, clip: np.ndarray, sample_rate: int, **values: float) -> None:
+        heard = [
+            biquad(part)
+            for part, (name, *_) in zip(_sections(sample_rate, values), BANDS, strict=True)
+            if values[f"{name}_gain_db"] != 0.0
+        ]
+        if heard:
+            cascade_in_place(clip, *cascade_coefficients(np.stack(heard)))
 
     def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
         # [B] numbers in float64 cost nothing, and low cutoffs are better off.

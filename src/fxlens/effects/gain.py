@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor
 
+from fxlens.dsp.fast.mixing import scale_in_place
 from fxlens.effects.processor import Parameter, Processor, column
 
 
@@ -21,3 +22,6 @@ class Gain(Processor):
 
     def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
         return audio * 10.0 ** (column(values["gain_db"], audio) / 20.0)
+
+    def fast_clip(self, clip: np.ndarray, sample_rate: int, **values: float) -> None:
+        scale_in_place(clip, 10.0 ** (values["gain_db"] / 20.0))

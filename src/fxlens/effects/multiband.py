@@ -8,18 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fxlens.dsp.crossover import split_band_batch, split_bands
-from fxlens.dsp.envelope import (
-    DETECTOR_FALL_MS,
-    attack_release,
-    compander_curve,
-    peak_level,
-    time_coefficient,
-    time_coefficients,
-)
+from fxlens.dsp.crossover import lowpass_batch, split_bands
+from fxlens.dsp.envelope import DETECTOR_FALL_MS, time_coefficient, time_coefficients
+from fxlens.dsp.fast.bands import compand_bands_in_place, lowpass_coefficients, tail_samples
+from fxlens.dsp.fast.dynamics import DB_PER_OCTAVE
+from fxlens.dsp.gradient.compander import SETTINGS, compress_bands
 from fxlens.dsp.kernels import compander_gain
 from fxlens.effects.dynamics import NARROWEST_KNEE_DB, SHORTEST_MS, require
-from fxlens.effects.processor import Parameter, Processor, column
+from fxlens.effects.processor import Parameter, Processor
 
 BANDS = ("low", "mid", "high")
 SMALLEST_EXPANDER_RATIO = 0.01
@@ -58,10 +54,7 @@ class MultibandCompressor(Processor):
     )
 
     def reference(self, audio: np.ndarray, sample_rate: int, **values: float) -> np.ndarray:
-        for band in BANDS:
-            require(self.type, f"{band}_ratio", values[f"{band}_ratio"], 1.0)
-            for name in ("attack_ms", "release_ms"):
-                require(self.type, f"{band}_{name}", values[f"{band}_{name}"], SHORTEST_MS)
+        self._require(values)
         fall = time_coefficient(DETECTOR_FALL_MS, sample_rate)
         gain = np.empty(audio.shape[1])
         bands = split_bands(audio, values["low_crossover_hz"], values["high_crossover_hz"], sample_rate)
@@ -87,23 +80,63 @@ class MultibandCompressor(Processor):
         return low + audio
 
     def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
-        crossovers = (values["low_crossover_hz"], values["high_crossover_hz"])
-        bands = torch.stack(split_band_batch(audio, *crossovers, sample_rate), dim=1)  # [B, 3, 2, T]
+        v = {name: value.to(audio.device).double() for name, value in values.items()}
 
         def per_band(name: str) -> Tensor:
-            return torch.stack([values[f"{band}_{name}"].to(audio) for band in BANDS], dim=1)
+            return torch.stack([v[f"{band}_{name}"] for band in BANDS], dim=1)
 
         ratio = per_band("ratio").clamp_min(1.0)
-        target = compander_curve(
-            peak_level(bands, sample_rate),
-            per_band("threshold_db"),
-            ratio,
-            torch.full_like(ratio, NARROWEST_KNEE_DB),
-            per_band("expander_threshold_db"),
-            per_band("expander_ratio").clamp(SMALLEST_EXPANDER_RATIO, 1.0),
+        settings = {
+            "threshold_db": per_band("threshold_db"),
+            "slope": 1.0 - 1.0 / ratio,
+            "knee_db": torch.full_like(ratio, NARROWEST_KNEE_DB),
+            "expander_threshold_db": per_band("expander_threshold_db"),
+            "expander_slope": 1.0 / per_band("expander_ratio").clamp(SMALLEST_EXPANDER_RATIO, 1.0) - 1.0,
+            "attack": time_coefficients(per_band("attack_ms").clamp_min(SHORTEST_MS), sample_rate),
+            "release": time_coefficients(per_band("release_ms").clamp_min(SHORTEST_MS), sample_rate),
+            "makeup": torch.ones_like(ratio),
+            "weight": v["mix"].unsqueeze(1).expand_as(ratio),
+        }
+        low, high = lowpass_batch(audio, v["low_crossover_hz"], v["high_crossover_hz"], sample_rate)
+        c = torch.stack([settings[name] for name in SETTINGS], dim=-1)
+        return compress_bands(audio, low, high, c, time_coefficient(DETECTOR_FALL_MS, sample_rate))
+
+    def fast_clip(self, clip: np.ndarray, sample_rate: int, **values: float) -> None:
+        self._require(values)
+        if values["mix"] == 0.0:
+            return
+        low, high = (lowpass_coefficients(values[f"{name}_crossover_hz"], sample_rate) for name in ("low", "high"))
+        threshold_db = np.array([values[f"{band}_threshold_db"] for band in BANDS])
+        expander_db = np.array([values[f"{band}_expander_threshold_db"] for band in BANDS])
+        expander_ratio = np.array([values[f"{band}_expander_ratio"] for band in BANDS])
+        curves = np.stack(
+            [
+                10.0 ** (-threshold_db / 20.0),
+                1.0 - 1.0 / np.array([values[f"{band}_ratio"] for band in BANDS]),
+                np.full(len(BANDS), NARROWEST_KNEE_DB / DB_PER_OCTAVE),
+                (expander_db - threshold_db) / DB_PER_OCTAVE,
+                1.0 / np.clip(expander_ratio, SMALLEST_EXPANDER_RATIO, 1.0) - 1.0,
+            ],
+            axis=1,
         )
-        attack = time_coefficients(per_band("attack_ms").clamp_min(SHORTEST_MS), sample_rate)
-        release = time_coefficients(per_band("release_ms").clamp_min(SHORTEST_MS), sample_rate)
-        gain = attack_release(target, attack, release, 1.0)
-        change = ((gain - 1.0).unsqueeze(2) * bands).sum(dim=1)
-        return audio + column(values["mix"], audio) * change
+        attack, release = (
+            np.array([time_coefficient(values[f"{band}_{name}"], sample_rate) for band in BANDS])
+            for name in ("attack_ms", "release_ms")
+        )
+        compand_bands_in_place(
+            clip,
+            np.array(low),
+            np.array(high),
+            max(tail_samples(low[2]), tail_samples(high[2])),
+            curves.astype(np.float32),
+            time_coefficient(DETECTOR_FALL_MS, sample_rate),
+            attack,
+            release,
+            values["mix"],
+        )
+
+    def _require(self, values: Mapping[str, float]) -> None:
+        for band in BANDS:
+            require(self.type, f"{band}_ratio", values[f"{band}_ratio"], 1.0)
+            for name in ("attack_ms", "release_ms"):
+                require(self.type, f"{band}_{name}", values[f"{band}_{name}"], SHORTEST_MS)

@@ -18,12 +18,15 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from scipy.fft import next_fast_len
+from scipy.fft import rfft
 from torch import Tensor
 
+from fxlens.dsp.fast.mixing import blend_in_place
+from fxlens.dsp.fast.overlap_save import block_size, convolve_blocks
+from fxlens.dsp.gradient.convolution import convolve
 from fxlens.effects import room_bank as bank
 from fxlens.effects.impulse_responses import mix, response_spectrum
-from fxlens.effects.processor import Parameter, Processor, Range, column
+from fxlens.effects.processor import Parameter, Processor, Range
 
 LAST_SEED = 65_535
 _DRAWN_WET = (0.1, 0.7)
@@ -59,14 +62,7 @@ class Reverb(Processor):
         wet = values["wet"]
         if wet == 0.0 or audio.shape[-1] == 0:
             return audio.copy()
-        # Rounded to float32 like the differentiable form's parameters, or the two lengths could differ by a
-        # frame.
-        decay, predelay, damping = (
-            float(np.float32(values[name])) for name in ("decay_seconds", "predelay_ms", "damping")
-        )
-        size, spectrum = _spectrum(
-            round_seed(values["seed"]), decay, predelay, damping, int(sample_rate), audio.shape[-1]
-        )
+        size, spectrum = _spectrum(*_room(values), int(sample_rate), audio.shape[-1])
         return mix(audio, spectrum, size, wet)
 
     def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
@@ -74,26 +70,48 @@ class Reverb(Processor):
             return audio
         # Item by item: lengths differ, and an FFT size common to all would let one item change another's
         # rounding.
-        in_room = torch.stack(
-            [
-                _in_room(
-                    item,
-                    int(sample_rate),
-                    round_seed(float(values["seed"][i])),
-                    values["decay_seconds"][i],
-                    values["predelay_ms"][i],
-                    values["damping"][i],
-                )
-                for i, item in enumerate(audio)
-            ]
-        )
-        wet = column(values["wet"], audio)
-        return (1.0 - wet) * audio + wet * in_room
+        changes = [
+            _change(
+                item,
+                int(sample_rate),
+                round_seed(float(values["seed"][i].detach())),
+                values["decay_seconds"][i],
+                values["predelay_ms"][i],
+                values["damping"][i],
+                values["wet"][i],
+            )
+            for i, item in enumerate(audio)
+        ]
+        return audio + torch.stack(changes)
+
+    def fast_clip(self, clip: np.ndarray, sample_rate: int, **values: float) -> None:
+        if values["wet"] == 0.0:
+            return
+        response = _block_spectrum(*_room(values), int(sample_rate), clip.shape[-1])
+        blend_in_place(clip, convolve_blocks(clip, *response), values["wet"])
 
 
 def round_seed(seed: float) -> int:
     """Return the whole number nearest to ``seed``, not below 0: float32 unit values do not hit it exactly."""
     return max(0, math.floor(seed + 0.5))
+
+
+def _room(values: Mapping[str, float]) -> tuple[int, float, float, float]:
+    """Seed, decay, pre-delay and damping, as :func:`fxlens.effects.room_bank.impulse_response` takes them."""
+    # Rounded to float32 like the differentiable form's parameters, or the two lengths could differ by a frame.
+    decay, predelay, damping = (float(np.float32(values[name])) for name in ("decay_seconds", "predelay_ms", "damping"))
+    return round_seed(values["seed"]), decay, predelay, damping
+
+
+@lru_cache(maxsize=8)
+def _block_spectrum(
+    seed: int, decay: float, predelay: float, damping: float, sample_rate: int, length: int
+) -> tuple[np.ndarray, int, int]:
+    """Spectrum of a room, its taps and the FFT size, for :func:`fxlens.dsp.fast.overlap_save.convolve_blocks`."""
+    response = bank.impulse_response(seed, decay, predelay, damping, sample_rate)[:, :length]
+    taps = response.shape[-1]
+    n_fft = block_size(length, taps)
+    return rfft(response.astype(np.float32), n_fft), taps, n_fft
 
 
 @lru_cache(maxsize=8)
@@ -104,14 +122,15 @@ def _spectrum(
     return response_spectrum(response, length)
 
 
-def _in_room(audio: Tensor, sample_rate: int, seed: int, decay: Tensor, predelay: Tensor, damping: Tensor) -> Tensor:
-    """Convolve one clip ``[2, T]`` with the room of these parameters (scalars)."""
-    length = audio.shape[-1]
-    response = differentiable_response(seed, decay.to(audio), predelay.to(audio), damping.to(audio), sample_rate)[
-        :, :length
-    ]
-    size = next_fast_len(length + response.shape[-1] - 1, real=True)
-    return torch.fft.irfft(torch.fft.rfft(audio, size) * torch.fft.rfft(response, size), size)[:, :length]
+def _change(
+    audio: Tensor, sample_rate: int, seed: int, decay: Tensor, predelay: Tensor, damping: Tensor, wet: Tensor
+) -> Tensor:
+    """What the room of these parameters (scalars) adds to one clip ``[2, T]``, less the dry share it takes."""
+    response = differentiable_response(seed, decay.to(audio), predelay.to(audio), damping.to(audio), sample_rate)
+    response = response[:, : audio.shape[-1]]
+    at_once = torch.zeros_like(response)
+    at_once[:, 0] = 1.0
+    return convolve(audio.unsqueeze(0), (wet.to(audio) * (response - at_once)).unsqueeze(0))[0]
 
 
 def differentiable_response(

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fxlens.dsp.fast.mixing import widen_in_place
 from fxlens.effects.processor import Parameter, Processor, column
 from fxlens.errors import UsageError
 
@@ -37,6 +38,9 @@ class StereoImager(Processor):
     def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
         change = (column(values["width"], audio) - 1.0) * 0.5 * (audio[:, :1] - audio[:, 1:])
         return audio + torch.cat([change, -change], dim=1)
+
+    def fast_clip(self, clip: np.ndarray, sample_rate: int, **values: float) -> None:
+        widen_in_place(clip, values["width"])
 
 
 def from_crossfade_width(width: float) -> tuple[float, float]:

@@ -1,0 +1,1 @@
+"""Compiled forward and backward passes of the differentiable faces, for the CPU."""
