@@ -396,8 +396,8 @@ def test_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     def deny(*args: object, **kwargs: object) -> int:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("fxlens.audio.output.os.open", deny)
-    monkeypatch.setattr("fxlens.audio.output.os.access", lambda *a: False)
+    monkeypatch.setattr("fxlens.audio.block_writer.os.open", deny)
+    monkeypatch.setattr("fxlens.audio.block_writer.os.access", lambda *a: False)
     message = r"x.wav: cannot be written \(Read-only file system\); the folder .* is read-only: choose another"
     with pytest.raises(OutputError, match=message):
         write(tmp_path / "x.wav", music(0.1), RATE)
@@ -411,7 +411,7 @@ def test_failing_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatc
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr("fxlens.audio.output.os.replace", fail)
+        patch.setattr("fxlens.audio.block_writer.os.replace", fail)
         with pytest.raises(OutputError, match=r"\(Input/output error\); check permissions and free space"):
             write(tmp_path / "x.wav", music(0.1), RATE)
 
@@ -419,7 +419,7 @@ def test_failing_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("fxlens.audio.output._encode", interrupt)
+        patch.setattr("fxlens.audio.block_writer.BlockWriter._complete", interrupt)
         with pytest.raises(KeyboardInterrupt):
             write(tmp_path / "x.wav", music(0.1), RATE)
     assert [p.name for p in tmp_path.iterdir()] == ["x.wav"]
@@ -431,7 +431,7 @@ def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> 
     resource = pytest.importorskip("resource")
     audio = 0.2 * np.random.default_rng(0).standard_normal((2, 6 * RATE))
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr("fxlens.audio.output.shutil.disk_usage", lambda p: usage._replace(free=20_000))
+    monkeypatch.setattr("fxlens.audio.block_writer.shutil.disk_usage", lambda p: usage._replace(free=20_000))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # writing really fails, as on a full disk
     try:

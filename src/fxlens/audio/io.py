@@ -17,11 +17,25 @@ from pathlib import Path
 import numpy as np
 
 from fxlens.audio import media, sndfile
+from fxlens.audio.block_writer import BlockWriter, ClippingWarning
 from fxlens.audio.decoder import Decoder, Description
-from fxlens.audio.output import ClippingWarning, write
+from fxlens.audio.formats import can_write
+from fxlens.audio.output import write
+from fxlens.audio.tags import read_tags
 from fxlens.errors import AudioEmptyError, AudioMissingError, AudioNotFiniteError, UsageError
 
-__all__ = ["AUDIO_SUFFIXES", "AudioInfo", "ClippingWarning", "blocks", "probe", "read", "write"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "AudioInfo",
+    "BlockWriter",
+    "ClippingWarning",
+    "blocks",
+    "can_write",
+    "probe",
+    "read",
+    "read_tags",
+    "write",
+]
 
 AUDIO_SUFFIXES: frozenset[str] = sndfile.SUFFIXES | media.SUFFIXES
 """Lower-case suffixes of files that are tried as audio when a folder is searched."""

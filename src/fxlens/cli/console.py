@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,17 @@ def say(message: str) -> None:
         tqdm.write(line, file=sys.stderr)
     else:
         print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def said_if_slow(message: str, after_seconds: float = 2.0) -> Iterator[None]:
+    """Say ``message`` once the work inside has taken that long: nobody should wait without knowing for what."""
+    timer = threading.Timer(after_seconds, say, (message,))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def result(text: str) -> None:
