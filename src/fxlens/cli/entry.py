@@ -15,6 +15,7 @@ from fxlens.cli import console, data_commands
 from fxlens.cli.apply_command import apply
 from fxlens.cli.demo_command import demo
 from fxlens.cli.embed_command import embed
+from fxlens.cli.export_command import export
 from fxlens.cli.info_commands import info, models
 from fxlens.cli.train_command import import_official, train
 from fxlens.errors import FxLensError
@@ -51,6 +52,7 @@ def _options(
 app.command()(demo)
 app.command()(embed)
 app.command()(apply)
+app.command()(export)
 app.command()(train)
 app.add_typer(data_commands.app, name="data")
 app.command()(models)
