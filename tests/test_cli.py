@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import fxlens
 from fxlens.audio import io
-from fxlens.cli import app, main
+from fxlens.cli import app, console, main
 from fxlens.effects.chain import EffectChain
 from fxlens.effects.effect import Effect
 from fxlens.embedding import job
@@ -28,7 +28,7 @@ from fxlens.models.frontend import FrontendConfig
 from fxlens.models.fx_encoder import FxEncoder, FxEncoderConfig
 
 RATE = 8000
-COMMANDS = ("embed", "apply", "train", "models", "info", "demo", "import-official")
+COMMANDS = ("embed", "apply", "export", "train", "models", "info", "demo", "import-official")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
         frontend=front,
         backbone=BackboneConfig("resnet", 8),
         projection_dims=(16, 8),
-        extractor=ExtractorConfig("steering", (0.0, 0.3)),
+        extractor=ExtractorConfig("mask", (0.0, 0.3)),
         query_encoder="offline",
         query_dim=64,
         window_seconds=1.0,
@@ -473,3 +473,12 @@ def test_three_hours_stay_under_one_and_a_half_gigabytes(model: str, tmp_path: P
     megabytes = float(done.stdout.splitlines()[-1])
     print(f"peak {megabytes:.0f} MB")
     assert megabytes < 1536
+
+
+def test_who_waits_is_told_for_what(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.said_if_slow("compiling", after_seconds=0.02):
+        time.sleep(0.2)
+    assert capsys.readouterr().err == "fxlens: compiling\n"
+    with console.said_if_slow("compiling", after_seconds=30.0):
+        pass
+    assert capsys.readouterr().err == ""

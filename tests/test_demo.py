@@ -49,7 +49,7 @@ def encoder() -> FxEncoder:
             frontend=FrontendConfig(hop_length=1024, n_mels=32, f_min_hz=30.0, f_max_hz=16000.0, channels="lrms"),
             backbone=BackboneConfig(name="resnet", width=8),
             projection_dims=(32, 16),
-            extractor=ExtractorConfig(name="steering", query_dropout=(0.0, 0.3)),
+            extractor=ExtractorConfig(name="mask", query_dropout=(0.0, 0.3)),
             query_encoder="offline",
             query_dim=64,
             window_seconds=1.0,

@@ -27,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         frontend=front,
         backbone=BackboneConfig("resnet", 8),
         projection_dims=(16, 8),
-        extractor=ExtractorConfig("steering", (0.0, 0.3)),
+        extractor=ExtractorConfig("mask", (0.0, 0.3)),
         query_encoder="offline",
         query_dim=64,
         window_seconds=1.0,

@@ -22,7 +22,7 @@ def test_published_dimensions(monkeypatch: pytest.MonkeyPatch) -> None:
     # Six blocks of 9 (in out + out out) kernels and 4 out of normalisation, then 2048 x 2048 + 2048.
     pairs = [(2, 64), (64, 128), (128, 256), (256, 512), (512, 1024), (1024, 2048)]
     assert weights == sum(9 * (a * b + b * b) + 4 * b for a, b in pairs) + 2048 * 2048 + 2048
-    assert (net.map_dim, net.feature_dim, net.dropout, net.steer_channels) == (2048, 2048, 0.2, ())
+    assert (net.map_dim, net.feature_dim, net.dropout) == (2048, 2048, 0.2)
 
 
 @pytest.mark.parametrize(("frames", "columns"), [(1, 1), (31, 1), (32, 1), (63, 1), (64, 2), (862, 26)])
@@ -86,9 +86,3 @@ def test_built_from_a_configuration() -> None:
         build_backbone(BackboneConfig("cnn14", 3), in_channels=4, n_mels=16)
     with pytest.raises(ConfigError, match="width"):
         BackboneConfig(width=0)
-
-
-def test_cannot_be_steered() -> None:
-    net = Cnn14(2, 64, width=1)
-    with pytest.raises(ConfigError, match="cannot be steered"):
-        net.pool(torch.zeros(1, 32, 2, 2), [(torch.zeros(1, 32), torch.zeros(1, 32))])

@@ -177,13 +177,13 @@ def test_impossible_arguments(encoder: FxEncoder, arguments: dict[str, object], 
 def test_every_window_is_brought_to_the_loudness_the_model_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     levelled = make(input_lufs=-18.0)
     heard: list[np.ndarray] = []
-    inner = levelled.feature_map
+    inner = levelled.hear
 
     def spy(audio: torch.Tensor) -> torch.Tensor:
         heard.append(audio.numpy().copy())
         return inner(audio)
 
-    monkeypatch.setattr(levelled, "feature_map", spy)
+    monkeypatch.setattr(levelled, "hear", spy)
     loud, quiet = levelled.encode(sound(1.0), RATE), levelled.encode(0.03 * sound(1.0), RATE)
     assert [float(integrated_loudness(a[0], RATE)) for a in heard] == pytest.approx([-18.0, -18.0], abs=0.05)
     assert np.allclose(loud, quiet, atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from fxlens.models.backbone import BackboneConfig
 from fxlens.models.extractor import ExtractorConfig, MlpExtractor, QueryDropout
 from fxlens.models.fx_encoder import FxEncoder, FxEncoderConfig
 from fxlens.models.instrument_query import QueryEncoder
+from fxlens.models.query_mask import LEVEL_DB, QueryMask
 
 
 @pytest.fixture(scope="module")
@@ -22,34 +24,94 @@ def encoder() -> FxEncoder:
     return make()
 
 
-@pytest.mark.parametrize("extractor", ["mlp", "attention", "steering"])
+@pytest.mark.parametrize("extractor", ["mlp", "attention", "mask"])
 def test_pieces_and_whole_agree(extractor: str) -> None:
-    model = make(extractor, "resnet" if extractor == "steering" else "cnn14")
+    model = make(extractor, "resnet" if extractor == "mask" else "cnn14")
     audio = torch.from_numpy(np.stack([sound(1.0, seed=k) for k in range(3)]))
     query = Queries().embed_text(["vocals", "drums", "bass"])
     with torch.no_grad():
-        feature_map = model.feature_map(audio)
-        mixture = model.mixture_embedding(feature_map)
-        instrument = model.instrument_embedding(feature_map, query)
-        assert feature_map.shape[:2] == (3, model.backbone.map_dim)
+        heard = model.hear(audio)
+        mixture = heard.mixture
+        instrument = model.instrument_embedding(heard, query)
+        assert heard.feature_map.shape[:2] == (3, model.backbone.map_dim)
         assert torch.equal(model(audio), mixture) and torch.equal(model(audio, query), instrument)
-        assert torch.equal(model.instrument_embedding(feature_map, query, mixture), instrument)
+        assert torch.equal(model.instrument_embedding(heard, query), instrument)
         for z in (mixture, instrument):
             assert z.shape == (3, 16) and z.dtype == torch.float32
             assert torch.allclose(z.norm(dim=1), torch.ones(3))
-        if extractor != "steering":  # which starts as the reading of the whole
-            other = model.instrument_embedding(feature_map, query.roll(1, 0))
-            assert (other - instrument).abs().max() > 1e-3
+        other = model.instrument_embedding(heard, query.roll(1, 0))
+        assert (other - instrument).abs().max() > 1e-3
 
 
-def test_one_map_for_several_queries(encoder: FxEncoder) -> None:
+@pytest.mark.parametrize("extractor", ["mlp", "attention", "mask"])
+def test_several_queries_share_one_pass(extractor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make(extractor)
+    passes: list[int] = []
+    inner = model.backbone.feature_map
+    monkeypatch.setattr(model.backbone, "feature_map", lambda x: passes.append(len(x)) or inner(x))
     audio = torch.from_numpy(sound(1.0))[None]
     query = Queries().embed_text(["vocals", "drums", "bass"])
     with torch.no_grad():
-        feature_map = encoder.feature_map(audio).expand(3, -1, -1, -1)
-        together = encoder.instrument_embedding(feature_map, query)
-        for row, one in zip(together, query, strict=True):
-            assert torch.allclose(row, encoder(audio, one[None])[0], atol=1e-6)
+        heard = model.hear(audio)
+        rows = [model.instrument_embedding(heard, one[None]) for one in query]
+        shared = len(passes)
+        for row, one in zip(rows, query, strict=True):
+            assert torch.equal(row, model(audio, one[None]))
+    assert shared == (0 if extractor == "mask" else 1)  # a masking extractor reads with a backbone of its own
+
+
+def test_parts_of_a_batch_are_what_they_are_alone(encoder: FxEncoder) -> None:
+    audio = torch.from_numpy(np.stack([sound(1.0, seed=k) for k in range(3)]))
+    with torch.no_grad():
+        first, second = encoder.hear(audio).split([1, 2])
+        assert len(first) == 1 and len(second) == 2
+        assert torch.allclose(second.mixture, encoder(audio[1:]), atol=1e-6)
+
+
+def test_a_mask_passes_what_it_should() -> None:
+    model = make("mask", "resnet")
+    assert isinstance(model.extractor, QueryMask)
+    with torch.no_grad():
+        logmel = model.hear(torch.from_numpy(sound(1.0))[None]).logmel
+        places = model.extractor.masks(logmel).shape[2:]
+        everything = model.extractor.masked(logmel, torch.full((1, *places), 30.0))
+        assert everything.shape[1] == logmel.shape[1] + 1 and everything[:, -1].min() > 0.999
+        everything = everything[:, :-1]
+        level = 10.0 * torch.log10(_power(everything, model)[:, :2].mean(dim=1).sum(dim=1).mean(dim=1))
+        assert level.item() == pytest.approx(LEVEL_DB, abs=0.1)
+        # An open mask is a change of level, and nothing else.
+        change = (_decibels(everything, model) - _decibels(logmel, model))[(logmel > -0.9) & (everything < 0.99)]
+        assert change.max() - change.min() < 0.05
+        # A closed place lies 40 dB below an open one.
+        half = torch.full((1, *places), 30.0)
+        half[:, : places[0] // 2] = -30.0
+        masked = _decibels(model.extractor.masked(logmel, half)[:, :-1], model) - _decibels(logmel, model)
+        bands = logmel.shape[2] // 2 // 4 * 4
+        loud = logmel[:, :, :bands] > 0.3
+        opened = masked[:, :, bands + 4 :][logmel[:, :, bands + 4 :] > 0.0].median()
+        assert (masked[:, :, :bands][loud].median() - opened).item() == pytest.approx(-40.0, abs=0.2)
+
+
+def test_a_reader_begins_as_the_reader_of_wholes() -> None:
+    config = dataclasses.replace(make("mask", "resnet").config, extractor=ExtractorConfig("mask", options={"width": 2}))
+    model = FxEncoder(config).eval()
+    assert isinstance(model.extractor, QueryMask)
+    model.extractor.start_from(model.backbone, model.projection)
+    with torch.no_grad():
+        heard = model.hear(torch.from_numpy(sound(1.0))[None])
+        for mask in (-1.0, 1.0):  # which says nothing to it yet
+            seen = torch.cat([heard.logmel, torch.full_like(heard.logmel[:, :1], mask)], dim=1)
+            assert torch.allclose(model.extractor.read(seen), heard.mixture, atol=1e-6)
+        assert torch.equal(model.extractor.masks.stem[0].weight, model.backbone.stem[0].weight)  # type: ignore
+
+
+def _decibels(logmel: torch.Tensor, model: FxEncoder) -> torch.Tensor:
+    front = model.config.frontend
+    return (logmel + 1.0) * (0.5 * (front.ceiling_db - front.floor_db)) + front.floor_db
+
+
+def _power(logmel: torch.Tensor, model: FxEncoder) -> torch.Tensor:
+    return 10.0 ** (_decibels(logmel, model) / 10.0)
 
 
 def test_mlp_extractor_sees_the_normalised_mixture(encoder: FxEncoder) -> None:
@@ -64,18 +126,18 @@ def test_mlp_extractor_sees_the_normalised_mixture(encoder: FxEncoder) -> None:
     assert first.weight.shape == (128, 16 + 8) and second.weight.shape == (128, 128)
 
 
-@pytest.mark.parametrize(("extractor", "least"), [("mlp", 0.99), ("attention", 0.99), ("steering", -1.0)])
+@pytest.mark.parametrize(("extractor", "least"), [("mlp", 0.99), ("attention", 0.99), ("mask", -1.0)])
 def test_bfloat16_autocast_stays_close(extractor: str, least: float) -> None:
     # Rounded spectra would give 0.65. An untrained head of group normalisations over two channels is chaotic,
-    # so steering is only shown to run.
-    model = make(extractor, "resnet" if extractor == "steering" else "cnn14")
+    # so it is only shown to run.
+    model = make(extractor, "resnet" if extractor == "mask" else "cnn14")
     audio = torch.from_numpy(np.stack([sound(1.0, seed=k) for k in range(3)]))
     query = Queries().embed_text(["vocals", "drums", "bass"])
     with torch.no_grad():
         exact = model(audio), model(audio, query)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert model.frontend(audio).dtype == torch.float32
-            assert model.feature_map(audio).dtype == torch.bfloat16
+            assert model.hear(audio).feature_map.dtype == torch.bfloat16
             rounded = model(audio), model(audio, query)
     for a, b in zip(exact, rounded, strict=True):
         assert b.dtype == torch.float32
@@ -109,13 +171,13 @@ def test_dropout_of_the_query_is_for_training(encoder: FxEncoder) -> None:
     assert not torch.equal(*model(audio, query))
 
 
-@pytest.mark.parametrize("extractor", ["mlp", "attention", "steering"])
+@pytest.mark.parametrize("extractor", ["mlp", "attention", "mask"])
 def test_gradients_reach_every_weight(extractor: str) -> None:
-    model = make(extractor, "resnet" if extractor == "steering" else "cnn14").train()
+    model = make(extractor, "resnet" if extractor == "mask" else "cnn14").train()
     audio = torch.from_numpy(np.stack([sound(1.0, seed=k) for k in range(4)]))
     query = Queries().embed_text(["vocals", "drums", "bass", "bass"])
     target = torch.randn(4, 16, generator=torch.Generator().manual_seed(1))
-    # Both readings: the steered one has a normalisation of its own.
+    # Both readings: a masking extractor has a reader of its own.
     ((model(audio, query) + model(audio)) * target).sum().backward()
     assert not [name for name, p in model.named_parameters() if p.grad is None]
 
@@ -134,8 +196,6 @@ def test_wrong_queries(encoder: FxEncoder) -> None:
 
 
 def test_impossible_configurations() -> None:
-    with pytest.raises(ConfigError, match="needs a backbone that can be steered"):
-        make("steering", "cnn14")
     with pytest.raises(ConfigError, match="query_dropout"):
         ExtractorConfig(query_dropout=(0.9, 0.5))
     with pytest.raises(ConfigError, match=r"extractor.options do not fit mlp"):

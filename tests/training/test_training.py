@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -10,94 +9,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_run import BATCH, BLOCK, MODEL, losses_of, settings
 
 from fxlens.audio.loudness import integrated_loudness
-from fxlens.data.adapters.folder import prepare
-from fxlens.data.dataset import BatchSettings, StyleBatches
-from fxlens.data.style_block import BlockSettings, StemShelf, draw_block, render_block
+from fxlens.data.dataset import StyleBatches
+from fxlens.data.style_block import StemShelf, draw_block, render_block
 from fxlens.data.style_pool import fill_pool, read_block
-from fxlens.data.synthetic import write_song
 from fxlens.errors import ConfigError
-from fxlens.models.backbone import BackboneConfig
 from fxlens.models.extractor import ExtractorConfig
-from fxlens.models.frontend import FrontendConfig
-from fxlens.models.fx_encoder import FxEncoder, FxEncoderConfig
+from fxlens.models.fx_encoder import FxEncoder
 from fxlens.models.instrument_query import load_query_encoder
-from fxlens.training.rendering import load_stems, pool_weights
+from fxlens.training.contrast import ContrastiveTask
+from fxlens.training.rendering import pool_weights
 from fxlens.training.settings import (
     LossSettings,
-    MaterialSettings,
     OptimizerSettings,
     QuerySettings,
     TrainSettings,
 )
-from fxlens.training.task import ContrastiveTask
-
-INSTRUMENTS = ("drums", "bass", "keys")
-BLOCK = BlockSettings(seconds=1.0, chains=2, n_effects=(1, 3))
-BATCH = BatchSettings(
-    mixture_groups=2,
-    extraction_groups=2,
-    chains=2,
-    instruments=(1, 3),
-    initial_blocks=12,
-    blocks_per_batch=0.0,
-    total_blocks=12,
-    window_blocks=12,
-)
-MODEL = FxEncoderConfig(
-    name="tiny",
-    frontend=FrontendConfig(hop_length=1024, n_mels=32, f_min_hz=30.0, f_max_hz=16000.0, channels="lrms"),
-    backbone=BackboneConfig(name="resnet", width=8),
-    projection_dims=(32, 16),
-    extractor=ExtractorConfig(name="steering", query_dropout=(0.0, 0.3)),
-    query_encoder="offline",
-    query_dim=64,
-    window_seconds=1.0,
-)
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("songs")
-    for seed in range(3):
-        write_song(root / f"song{seed}", seed=seed, seconds=12.0, instruments=INSTRUMENTS)
-    out = root / "manifest.jsonl"
-    prepare(root, out, jobs=1)
-    return out
-
-
-@pytest.fixture(scope="module")
-def shelf(manifest: Path) -> StemShelf:
-    return StemShelf(load_stems([manifest], "train"), minimum_active_seconds=2.0)
-
-
-@pytest.fixture(scope="module")
-def pool(manifest: Path, shelf: StemShelf, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pool")
-    fill_pool(folder, shelf, BLOCK, 5, pool_weights(shelf, {}), range(12), jobs=1)
-    return folder
-
-
-def settings(manifest: Path, pool: Path, **changes: Any) -> TrainSettings:
-    base = TrainSettings(
-        model=MODEL,
-        material=MaterialSettings(manifests=(manifest,), pool=pool, render_jobs=0),
-        block=BLOCK,
-        batch=BATCH,
-        loss=LossSettings(instrument_weight=0.5, ramp_steps=2, stem_view=True),
-        optimizer=OptimizerSettings(learning_rate=1e-3, warmup_steps=2, average_decay=0.9),
-        query=QuerySettings(audio_share=0.0),
-        steps=6,
-        checkpoint_every=2,
-        log_every=1,
-        validation_blocks=0,
-        precision="float32",
-        accelerator="cpu",
-        loader_workers=0,
-        seed=5,
-    )
-    return dataclasses.replace(base, **changes)
 
 
 def test_a_block_is_a_function_of_its_seed(shelf: StemShelf) -> None:
@@ -189,7 +118,7 @@ def test_what_changes_with_the_number_of_the_batch() -> None:
     assert dataclasses.replace(grows, total_blocks=20).limit(600) == 20
 
 
-@pytest.mark.parametrize("extractor", ["steering", "mlp", "attention"])
+@pytest.mark.parametrize("extractor", ["mask", "mlp", "attention"])
 def test_losses_fall_when_one_batch_is_learnt_by_heart(pool: Path, extractor: str) -> None:
     torch.manual_seed(0)
     config = dataclasses.replace(MODEL, extractor=ExtractorConfig(name=extractor, query_dropout=(0.0, 0.1)))  # type: ignore[arg-type]
@@ -214,6 +143,16 @@ def test_losses_fall_when_one_batch_is_learnt_by_heart(pool: Path, extractor: st
     assert all(p.grad is not None for n, p in task.encoder.named_parameters() if p.requires_grad and "norm" not in n)
 
 
+def test_stems_and_mixtures_alone(pool: Path) -> None:
+    task = ContrastiveTask(FxEncoder(MODEL), None, LossSettings(instrument_weight=0.0, stem_view=True), QuerySettings())
+    batch = StyleBatches(pool, dataclasses.replace(BATCH, stems_only=True), seed=2, batches=1)[0]
+    assert set(batch) == {"mixture", "stem", "target"} and batch["stem"].shape == (4, 2, 2, 44100)
+    with torch.no_grad():
+        named = task(batch, 0, seed=0)
+    assert set(named) == {"mixture", "stem", "total"}
+    assert float(named["total"]) == pytest.approx(0.5 * float(named["mixture"] + named["stem"]), rel=1e-6)
+
+
 def test_a_query_does_not_tell_which_views_belong_together(pool: Path) -> None:
     """With one query a pair, the loss could fall to nothing without hearing anything but the query."""
     task = ContrastiveTask(
@@ -227,11 +166,6 @@ def test_a_query_does_not_tell_which_views_belong_together(pool: Path) -> None:
     others = (first * second.roll(1, 0)).sum(dim=1)
     assert own.max() < 0.9999
     assert abs(float(own.mean() - others.mean())) < 0.03
-
-
-def losses_of(run: Path) -> dict[int, float]:
-    with (run / "metrics.csv").open() as file:
-        return {int(r["step"]): float(r["value"]) for r in csv.DictReader(file) if r["name"] == "loss/total"}
 
 
 def test_an_interrupted_run_resumes_exactly(manifest: Path, pool: Path, tmp_path: Path) -> None:

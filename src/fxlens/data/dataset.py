@@ -38,6 +38,7 @@ class BatchSettings:
     Args:
         mixture_groups: groups of the mixture part; each gives ``chains`` pairs.
         extraction_groups: groups of the extraction part; 0 leaves it out.
+        stems_only: of the extraction part, make the isolated stems and not the mixtures around them.
         chains: chains taken of each block.
         hard_from_batch: before this batch a block gives one chain only, to as many more groups. Telling near twins
             apart teaches nothing to a network that does not yet hear effects at all.
@@ -55,6 +56,7 @@ class BatchSettings:
 
     mixture_groups: int = 8
     extraction_groups: int = 6
+    stems_only: bool = False
     chains: int = 4
     hard_from_batch: int = 0
     instruments: tuple[int, int] = (1, 4)
@@ -93,7 +95,8 @@ class StyleBatches(Dataset[dict[str, Any]]):
 
     An item holds ``mixture`` ``[N, 2, 2, T]`` (pair, view, channel, sample), and, where there is an extraction part,
     ``extraction`` ``[M, 2, 2, T]``, ``stem`` ``[M, 2, 2, T]`` (the target alone, wet), ``dry`` ``[groups, 2, T]``
-    (query excerpts, one a group) and ``target`` (the instrument's name).
+    (query excerpts, one a group) and ``target`` (the instrument's name); with ``stems_only`` just ``stem`` and
+    ``target``.
 
     With ``transform`` every view passes through it before it is stacked, in the loader's process: a spectrogram made
     where the clip still lies in the cache is a third of the work, and a quarter of what travels to the network.
@@ -178,13 +181,17 @@ class StyleBatches(Dataset[dict[str, Any]]):
             order = rng.permutation(target[g].chains)
             for c in range(s.chains):
                 alone = (target[g], int(order[c]))
+                stems.append(torch.stack([self._view(rng, [alone], view) for view in (0, 1)]))
+                if s.stems_only:
+                    continue
                 pair = []
                 for view in (0, 1):
                     playing = [o[views[view]] for o in others]
                     company = [(b, int(u * b.chains)) for b, u in zip(playing, chains[view], strict=True)]
                     pair.append(self._view(rng, [alone, *company], view, company_db))
                 mixtures.append(torch.stack(pair))
-                stems.append(torch.stack([self._view(rng, [alone], view) for view in (0, 1)]))
+        if s.stems_only:
+            return {"stem": torch.stack(stems), "target": names[0]}
         return {
             "extraction": torch.stack(mixtures),
             "stem": torch.stack(stems),

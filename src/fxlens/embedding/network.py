@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from fxlens.models.fx_encoder import FxEncoder
+    from fxlens.models.heard import Heard
 
 
 class Stopped(Exception):
@@ -42,20 +43,19 @@ class Network:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)
 
-    def feature_map(self, audio: Tensor) -> Tensor:
-        """As :meth:`FxEncoder.feature_map`, in turn."""
+    def hear(self, audio: Tensor) -> Heard:
+        """As :meth:`FxEncoder.hear`, in turn."""
         with self._turn:
             if self.stopped.is_set():
                 raise Stopped
-            return self._encoder.feature_map(audio)
+            return self._encoder.hear(audio)
 
-    def embed(self, feature_map: Tensor) -> Tensor:
+    def embed(self, heard: Heard) -> Tensor:
         """The embedding that was asked for, ``[B, E]``."""
         with self._turn:
-            mixture = self._encoder.mixture_embedding(feature_map)
             if self._queries is None:
-                return mixture
-            return self._encoder.instrument_embedding(feature_map, self._queries.expand(len(mixture), -1), mixture)
+                return heard.mixture
+            return self._encoder.instrument_embedding(heard, self._queries.expand(len(heard), -1))
 
     def entry(self, file: Path) -> Entry:
         """Embed one file."""

@@ -7,7 +7,7 @@ side.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -35,27 +35,21 @@ class BackboneConfig:
             raise ConfigError(f"width must be at least 1, not {self.width}")
 
 
-Steering = Sequence[tuple[Tensor, Tensor]]
-"""For each steerable point of a backbone: a scale and a shift, ``[B, channels]`` each."""
-
-
 class Backbone(nn.Module, ABC):
-    """Base of all backbones; a new one implements two methods and sets two attributes, or three."""
+    """Base of all backbones; a new one implements two methods and sets two attributes."""
 
     map_dim: int
     """Channels D of the feature map."""
     feature_dim: int
     """Length of the pooled vector."""
-    steer_channels: tuple[int, ...] = ()
-    """Channels at each point where a query can steer the pooling; empty where none can."""
 
     @abstractmethod
     def feature_map(self, logmel: Tensor) -> Tensor:
         """``[B, C, mel, frame]`` in [-1, 1] -> ``[B, map_dim, F', T']``, from one frame upward."""
 
     @abstractmethod
-    def pool(self, feature_map: Tensor, steering: Steering | None = None) -> Tensor:
-        """``[B, map_dim, F', T']`` -> ``[B, feature_dim]``, of the whole or of what ``steering`` passes."""
+    def pool(self, feature_map: Tensor) -> Tensor:
+        """``[B, map_dim, F', T']`` -> ``[B, feature_dim]``."""
 
     def forward(self, logmel: Tensor) -> Tensor:
         """Both steps: ``[B, C, mel, frame]`` -> ``[B, feature_dim]``."""

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fxlens.errors import ConfigError
-from fxlens.models.backbone import Backbone, Steering
+from fxlens.models.backbone import Backbone
 
 _HALVINGS = 5
 _SILENCE = -1.0  # the floor of the scaled spectrogram
@@ -85,14 +85,8 @@ class Cnn14(Backbone):
             x = F.dropout(x, self.dropout, self.training)
         return x
 
-    def pool(self, feature_map: Tensor, steering: Steering | None = None) -> Tensor:
-        """``[B, D, F', T']`` -> ``[B, D]``: mean over frequency, mean + maximum over time, linear, ReLU.
-
-        Raises:
-            ConfigError: steering was given; this backbone has no point for it.
-        """
-        if steering is not None:
-            raise ConfigError("cnn14 cannot be steered; choose the extractor 'mlp' or 'attention'")
+    def pool(self, feature_map: Tensor) -> Tensor:
+        """``[B, D, F', T']`` -> ``[B, D]``: mean over frequency, mean + maximum over time, linear, ReLU."""
         over_time = feature_map.mean(dim=2)
         pooled = over_time.amax(dim=2) + over_time.mean(dim=2)
         return torch.relu(self.fc(pooled))

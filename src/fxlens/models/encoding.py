@@ -24,6 +24,7 @@ from fxlens.errors import AudioError, AudioSilentError, UsageError
 
 if TYPE_CHECKING:
     from fxlens.models.fx_encoder import FxEncoder
+    from fxlens.models.heard import Heard
 
 Source: TypeAlias = str | Path | np.ndarray | Tensor
 Pool = Literal["mean", "none"]
@@ -48,7 +49,7 @@ class _Item:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class _Audible:
     """A window in which something can be heard, and what it counts."""
 
     item: _Item
@@ -70,11 +71,10 @@ def encode(
     """See :meth:`fxlens.models.fx_encoder.FxEncoder.encode`."""
     queries, many = query_vectors(encoder, query, query_audio, sample_rate)
 
-    def embed(feature_map: Tensor) -> Tensor:
-        mixture = encoder.mixture_embedding(feature_map)
+    def embed(heard: Heard) -> Tensor:
         if queries is None:
-            return mixture
-        rows = [encoder.instrument_embedding(feature_map, one.expand(len(mixture), -1), mixture) for one in queries]
+            return heard.mixture
+        rows = [encoder.instrument_embedding(heard, one.expand(len(heard), -1)) for one in queries]
         return torch.stack(rows, dim=1) if many else rows[0]
 
     return run(encoder, x, embed, sample_rate, batch_size, pool, return_times, hop_seconds, unit=True)
@@ -91,8 +91,8 @@ def features(
 ) -> Any:
     """See :meth:`fxlens.models.fx_encoder.FxEncoder.features`."""
 
-    def embed(feature_map: Tensor) -> Tensor:
-        return encoder.backbone.pool(feature_map).float()
+    def embed(heard: Heard) -> Tensor:
+        return encoder.backbone.pool(heard.feature_map).float()
 
     return run(encoder, x, embed, sample_rate, batch_size, pool, return_times, hop_seconds, unit=False)
 
@@ -135,7 +135,7 @@ def query_vectors(
 def run(
     encoder: FxEncoder,
     x: Source | Sequence[Source],
-    embed: Callable[[Tensor], Tensor],
+    embed: Callable[[Heard], Tensor],
     sample_rate: int | None,
     batch_size: int,
     pool: Pool,
@@ -148,7 +148,7 @@ def run(
     Args:
         encoder: the model; it is in evaluation mode meanwhile.
         x: one recording or several.
-        embed: feature map ``[B, D, F', T']`` to ``[B, ...]``.
+        embed: what was heard to vectors ``[B, ...]``.
         sample_rate: Hz, of arrays.
         batch_size: windows at a time.
         pool: ``"mean"`` or ``"none"``.
@@ -169,9 +169,9 @@ def run(
     encoder.eval()
     try:
         with torch.inference_mode():
-            for batch in _batches(_all_heard(encoder, items, hop_seconds), batch_size):
+            for batch in _batches(_all_audible(encoder, items, hop_seconds), batch_size):
                 audio = torch.from_numpy(np.stack([heard.window.audio for heard in batch]))
-                vectors = embed(encoder.feature_map(audio.to(encoder.device))).cpu().numpy()
+                vectors = embed(encoder.hear(audio.to(encoder.device))).cpu().numpy()
                 for heard, vector in zip(batch, vectors, strict=True):
                     _add(heard, vector, pool)
     finally:
@@ -215,17 +215,17 @@ def _query_sound(source: Source, sample_rate: int | None) -> np.ndarray:
     return to_waveform(source, sample_rate, _QUERY_RATE, label)
 
 
-def _all_heard(encoder: FxEncoder, items: Iterable[_Item], hop_seconds: float | None) -> Iterator[_Heard]:
+def _all_audible(encoder: FxEncoder, items: Iterable[_Item], hop_seconds: float | None) -> Iterator[_Audible]:
     for item in items:
         try:
-            yield from _heard(encoder, item, hop_seconds)
+            yield from _audible(encoder, item, hop_seconds)
         except AudioError as error:
             if error.source != "array":
                 raise
             raise type(error)(item.label, error.problem) from error  # which of the arrays it was
 
 
-def _heard(encoder: FxEncoder, item: _Item, hop_seconds: float | None) -> Iterator[_Heard]:
+def _audible(encoder: FxEncoder, item: _Item, hop_seconds: float | None) -> Iterator[_Audible]:
     """The windows of one recording in which something can be heard."""
     length = encoder.config.window_seconds
     hop = length if hop_seconds is None else hop_seconds
@@ -235,7 +235,7 @@ def _heard(encoder: FxEncoder, item: _Item, hop_seconds: float | None) -> Iterat
         covered = window.end_seconds
         if float(np.mean(np.square(window.audio, dtype=np.float64))) > 10.0 ** (SILENT_DB / 10.0):
             silent = False
-            yield _Heard(item, _levelled(window, encoder), new)
+            yield _Audible(item, _levelled(window, encoder), new)
     if silent:
         raise AudioSilentError(
             item.label, f"nothing in it is louder than {SILENT_DB:g} dBFS, so no effect can be heard"
@@ -249,9 +249,9 @@ def _levelled(window: Window, encoder: FxEncoder) -> Window:
     return replace(window, audio=np.asarray(audio, dtype=np.float32))
 
 
-def _batches(heard: Iterable[_Heard], batch_size: int) -> Iterator[list[_Heard]]:
+def _batches(heard: Iterable[_Audible], batch_size: int) -> Iterator[list[_Audible]]:
     """Neighbours of one length, ``batch_size`` at most."""
-    batch: list[_Heard] = []
+    batch: list[_Audible] = []
     for one in heard:
         if batch and (len(batch) == batch_size or one.window.audio.shape != batch[0].window.audio.shape):
             yield batch
@@ -261,7 +261,7 @@ def _batches(heard: Iterable[_Heard], batch_size: int) -> Iterator[list[_Heard]]
         yield batch
 
 
-def _add(heard: _Heard, vector: np.ndarray, pool: Pool) -> None:
+def _add(heard: _Audible, vector: np.ndarray, pool: Pool) -> None:
     item = heard.item
     item.times.append((heard.window.start_seconds, heard.window.end_seconds))
     if pool == "none":
@@ -273,6 +273,6 @@ def _add(heard: _Heard, vector: np.ndarray, pool: Pool) -> None:
 
 
 def _pooled(item: _Item, unit: bool) -> np.ndarray:
-    assert item.total is not None  # _heard has refused recordings without a window
+    assert item.total is not None  # _audible has refused recordings without a window
     mean = torch.from_numpy(item.total / item.weight)
     return (F.normalize(mean, dim=-1) if unit else mean).float().numpy()

@@ -1,15 +1,15 @@
 """From the mixture and a query to the effects on one instrument: z = extractor(Q, E(M)).
 
-The paper's extractor is a small MLP on the pooled mixture embedding. Two others see the feature map, where
-the parts still lie side by side: ``query_pooling`` attends over it, ``query_steering`` steers the backbone's
-own pooling. The query is hidden for the greater part in training, so that the extractor learns which
-instrument is meant and not what the one excerpt sounds like.
+The paper's extractor is a small MLP on the pooled mixture embedding. Two others look where the parts still lie side
+by side: ``query_pooling`` attends over the feature map, ``query_mask`` masks the spectrogram. The query is hidden for
+the greater part in training, so that the extractor learns which instrument is meant and not what the one excerpt sounds
+like.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from fxlens.errors import ConfigError
 from fxlens.models.backbone import Backbone
-from fxlens.models.query_steering import QuerySteering
+from fxlens.models.frontend import FrontendConfig
+from fxlens.models.heard import Heard
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,13 @@ class ExtractorConfig:
     """Which extractor.
 
     Args:
-        name: ``"mlp"``, the paper's; ``"attention"``, over the feature map; ``"steering"``, which steers the
-            backbone's pooling; ``"none"``, mixture embeddings only.
+        name: ``"mlp"``, the paper's; ``"attention"``, over the feature map; ``"mask"``, which masks the spectrogram
+            and reads what is left; ``"none"``, mixture embeddings only.
         query_dropout: lowest and highest share of the query that is dropped in training.
         options: further arguments of the extractor's class, e.g. ``hidden``.
     """
 
-    name: Literal["mlp", "attention", "steering", "none"] = "mlp"
+    name: Literal["mlp", "attention", "mask", "none"] = "mlp"
     query_dropout: tuple[float, float] = (0.75, 0.95)
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -67,13 +68,16 @@ class QueryDropout(nn.Module):
 class Extractor(nn.Module, ABC):
     """Base of all extractors."""
 
+    def survey(self, heard: Heard) -> Tensor:
+        """What is the same for every query; :attr:`Heard.survey` keeps it. Few extractors have such a thing."""
+        raise NotImplementedError(f"{type(self).__name__} has no survey")
+
     @abstractmethod
-    def forward(self, feature_map: Tensor, mixture_embedding: Tensor, query: Tensor) -> Tensor:
+    def forward(self, heard: Heard, query: Tensor) -> Tensor:
         """Find the effects on one instrument.
 
         Args:
-            feature_map: ``[B, map_dim, F', T']`` of the mixture.
-            mixture_embedding: ``[B, D]``, L2-normalised.
+            heard: the mixtures.
             query: ``[B, Q]``, the vector that names the instrument.
 
         Returns:
@@ -102,45 +106,55 @@ class MlpExtractor(Extractor):
         )
         self.slope = slope
 
-    def forward(self, feature_map: Tensor, mixture_embedding: Tensor, query: Tensor) -> Tensor:
+    def forward(self, heard: Heard, query: Tensor) -> Tensor:
         # Too small to gain anything by rounding, so autocast ends here.
         with torch.autocast(device_type=query.device.type, enabled=False):
-            x = torch.cat((mixture_embedding, query), dim=-1)
+            x = torch.cat((heard.mixture, query), dim=-1)
             for layer in self.layers[:-1]:
                 x = F.leaky_relu(layer(x), self.slope)
             return self.layers[-1](x)
 
 
 def build_extractor(
-    config: ExtractorConfig, backbone: Backbone, query_dim: int, embedding_dim: int
-) -> Extractor | QuerySteering | None:
+    config: ExtractorConfig,
+    backbone: Backbone,
+    make_backbone: Callable[[int], Backbone],
+    frontend: FrontendConfig,
+    query_dim: int,
+    projection_dims: Sequence[int],
+) -> Extractor | None:
     """Build the extractor that ``config`` names, with fresh weights; ``None`` where it names none.
 
     Args:
         config: which, and its options.
         backbone: the one whose map it will see.
+        make_backbone: builds another one like it, for so many input channels, where an extractor has its own reader.
+        frontend: the spectrogram it will see.
         query_dim: length of the query.
-        embedding_dim: length of the embeddings.
+        projection_dims: widths of the projection head; the last is the length of the embeddings.
 
     Raises:
-        ConfigError: an option that this extractor does not have, or a backbone that cannot be steered.
+        ConfigError: an option that this extractor does not have.
     """
-    make: Callable[..., Extractor | QuerySteering]
+    make: Callable[..., Extractor]
     sizes: dict[str, Any] = {"query_dim": query_dim}
     if config.name == "none":
         return None
     if config.name == "mlp":
         make = MlpExtractor
-        sizes["embedding_dim"] = embedding_dim
+        sizes["embedding_dim"] = projection_dims[-1]
     elif config.name == "attention":
         from fxlens.models.query_pooling import QueryPooling as make
 
-        sizes |= {"embedding_dim": embedding_dim, "map_dim": backbone.map_dim}
+        sizes |= {"embedding_dim": projection_dims[-1], "map_dim": backbone.map_dim}
     else:
-        if not backbone.steer_channels:
-            raise ConfigError("extractor 'steering' needs a backbone that can be steered, such as resnet")
-        make = QuerySteering
-        sizes["channels"] = backbone.steer_channels
+        from fxlens.models.query_mask import QueryMask as make
+
+        sizes |= {
+            "backbone": make_backbone(frontend.n_channels + 1),
+            "frontend": frontend,
+            "projection_dims": projection_dims,
+        }
     try:
         return make(**sizes, **config.options)
     except TypeError as error:

@@ -1,16 +1,16 @@
 """The network behind E(x, q): tensors in, tensors out.
 
-    audio [B, 2, T] --frontend--> [B, C, mel, frame] --backbone--> map [B, D, F', T']
+    audio [B, 2, T] --frontend--> log-mel [B, C, mel, frame] --backbone--> map [B, D, F', T']
     map --pool, projection, L2--> mixture embedding [B, E]
-    map, mixture embedding, query --extractor, L2--> instrument embedding [B, E]
+    log-mel, map or mixture embedding, and query --extractor, L2--> instrument embedding [B, E]
 
-The extractor is given the mixture embedding *after* L2 normalisation, as in the public model.
+:class:`fxlens.models.heard.Heard` keeps these on the way, so that each is made once and only if it is needed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,8 @@ from fxlens.errors import ConfigError, UsageError
 from fxlens.models.backbone import BackboneConfig, build_backbone
 from fxlens.models.extractor import ExtractorConfig, QueryDropout, build_extractor
 from fxlens.models.frontend import FrontendConfig, LogMel
-from fxlens.models.query_steering import QuerySteering
+from fxlens.models.heard import Heard
+from fxlens.models.projection import Projection
 
 
 @dataclass(frozen=True)
@@ -71,38 +72,28 @@ class FxNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.frontend = LogMel(config.frontend)
-        self.backbone = build_backbone(config.backbone, config.frontend.n_channels, config.frontend.n_mels)
-        widths = (self.backbone.feature_dim, *config.projection_dims)
-        layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            layers += [nn.Linear(before, after), nn.ReLU()]
-        self.projection = nn.Sequential(*layers[:-1])
+        make_backbone = partial(build_backbone, config.backbone, n_mels=config.frontend.n_mels)
+        self.backbone = make_backbone(config.frontend.n_channels)
+        self.projection = Projection((self.backbone.feature_dim, *config.projection_dims))
         self.query_dropout = QueryDropout(*config.extractor.query_dropout)
-        self.extractor = build_extractor(config.extractor, self.backbone, config.query_dim, config.projection_dims[-1])
+        self.extractor = build_extractor(
+            config.extractor, self.backbone, make_backbone, config.frontend, config.query_dim, config.projection_dims
+        )
 
-    def feature_map(self, audio: Tensor) -> Tensor:
-        """Audio to the map that all embeddings are read from.
+    def hear(self, audio: Tensor) -> Heard:
+        """Make the spectrograms that all embeddings are read from.
 
         Args:
             audio: ``[B, 2, T]`` at :attr:`sample_rate`.
-
-        Returns:
-            ``[B, D, F', T']``. Expand it for several queries; it is the costly part.
         """
-        dtype = next(self.backbone.parameters()).dtype
-        return self.backbone.feature_map(self.frontend(audio).to(dtype))
+        return Heard(self, self.frontend(audio))
 
-    def mixture_embedding(self, feature_map: Tensor) -> Tensor:
-        """``[B, D, F', T']`` -> embedding of the whole mixture ``[B, E]``, float32, unit length."""
-        return self._project(self.backbone.pool(feature_map))
-
-    def instrument_embedding(self, feature_map: Tensor, query: Tensor, mixture: Tensor | None = None) -> Tensor:
-        """Embedding of one instrument inside the mixture.
+    def instrument_embedding(self, heard: Heard, query: Tensor) -> Tensor:
+        """Embedding of one instrument inside the mixture; that of the mixture itself is ``heard.mixture``.
 
         Args:
-            feature_map: ``[B, D, F', T']``.
+            heard: from :meth:`hear`; used again for another query, what both need is not made twice.
             query: ``[B, Q]``; in training the greater part of it is dropped here.
-            mixture: ``[B, E]`` from :meth:`mixture_embedding`, where it is known already.
 
         Returns:
             ``[B, E]``, float32, unit length.
@@ -112,17 +103,11 @@ class FxNetwork(nn.Module):
         """
         if self.extractor is None:
             raise UsageError(f"{self.config.name} has no extractor: it embeds mixtures only, so give no query")
-        if query.shape != (len(feature_map), self.config.query_dim):
+        if query.shape != (len(heard), self.config.query_dim):
             raise UsageError(
-                f"{self.config.name} expects queries [{len(feature_map)}, {self.config.query_dim}], "
-                f"got {list(query.shape)}"
+                f"{self.config.name} expects queries [{len(heard)}, {self.config.query_dim}], got {list(query.shape)}"
             )
-        query = self.query_dropout(query)
-        if isinstance(self.extractor, QuerySteering):
-            return self._project(self.backbone.pool(feature_map, self.extractor(query)))
-        if mixture is None:
-            mixture = self.mixture_embedding(feature_map)
-        return F.normalize(self.extractor(feature_map, mixture, query).float(), dim=-1)
+        return F.normalize(self.extractor(heard, self.query_dropout(query)).float(), dim=-1)
 
     def forward(self, audio: Tensor, query: Tensor | None = None) -> Tensor:
         """Embed a batch of windows.
@@ -134,15 +119,8 @@ class FxNetwork(nn.Module):
         Returns:
             ``[B, E]``, unit length.
         """
-        feature_map = self.feature_map(audio)
-        if query is None:
-            return self.mixture_embedding(feature_map)
-        return self.instrument_embedding(feature_map, query)
-
-    def _project(self, features: Tensor) -> Tensor:
-        """Projection head and L2 normalisation, in float32: rounding here would reach the embedding."""
-        with torch.autocast(device_type=features.device.type, enabled=False):
-            return F.normalize(self.projection(features.float()), dim=-1)
+        heard = self.hear(audio)
+        return heard.mixture if query is None else self.instrument_embedding(heard, query)
 
     @property
     def sample_rate(self) -> int:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fxlens.models.extractor import Extractor
+from fxlens.models.heard import Heard
 
 
 class QueryPooling(Extractor):
@@ -44,8 +45,8 @@ class QueryPooling(Extractor):
             nn.Linear(hidden, embedding_dim),
         )
 
-    def forward(self, feature_map: Tensor, mixture_embedding: Tensor, query: Tensor) -> Tensor:
-        batch = len(feature_map)
+    def forward(self, heard: Heard, query: Tensor) -> Tensor:
+        batch, feature_map = len(heard), heard.feature_map
         shape = (batch, self.heads, self.head_dim, -1)
         keys = self.key(feature_map).reshape(shape).float()
         values = self.value(feature_map).reshape(shape).float()
@@ -53,5 +54,5 @@ class QueryPooling(Extractor):
         weight = torch.softmax((asked * keys).sum(dim=2, keepdim=True) / self.head_dim**0.5, dim=3)
         mean = (values * weight).sum(dim=3)
         spread = ((values - mean.unsqueeze(3)).pow(2) * weight).sum(dim=3).add(1e-6).sqrt()
-        pooled = torch.cat([mean.flatten(1), spread.flatten(1), mixture_embedding, query.float()], dim=1)
+        pooled = torch.cat([mean.flatten(1), spread.flatten(1), heard.mixture, query.float()], dim=1)
         return self.read(pooled)

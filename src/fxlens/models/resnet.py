@@ -1,14 +1,14 @@
 """A small residual network that trains on two CPU cores, built around what effects look like in a spectrogram.
 
-    trunk    7x5 convolution, stride (4, 2); two residual stages            -> map [B, 2w, mel/8, frame/4]
-    head     two more residual stages, each steerable; statistics over time -> features
+    trunk    7x5 convolution, stride (4, 2); two residual stages -> map [B, 2w, mel/8, frame/4]
+    head     two more residual stages; statistics over time      -> features
 
 Frequency is never averaged away: an equaliser is a matter of *where*, so the pooled statistics are kept for every
 remaining band. Time is summarised by mean, spread and an attentive mean: compression is spread that is missing, a
 reverb is energy between the notes.
 
-The trunk normalises by batch (cheap, folds away at inference). The head normalises within each clip (group
-normalisation), because it serves two purposes, the whole mixture and one instrument, whose statistics differ.
+The trunk normalises by batch (cheap, folds away at inference), the head within each clip (group normalisation), so
+that how loud or how full a clip is does not decide what its statistics look like.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fxlens.models.backbone import Backbone
-
-Steering = Sequence[tuple[Tensor, Tensor]]
-"""Per steerable point of the head: scale and shift, ``[B, channels]`` each."""
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
@@ -50,7 +47,7 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet(Backbone):
-    """Residual backbone with a steerable head.
+    """Residual backbone.
 
     Args:
         in_channels: channels of the spectrogram.
@@ -86,35 +83,23 @@ class ResNet(Backbone):
         for stride in (4, 2, 2, 2):
             bands = -(-bands // stride)
         self.map_dim = w2
-        self.steer_channels = (w2, *([w3] * blocks[2]), *([w4] * blocks[3]))
         self.feature_dim = 3 * summary * bands
         # All spectrograms look alike before anything is learnt: without the mean taken out, every two embeddings have
-        # a cosine near one and contrast has nothing to start from. One mean for wholes, one for instruments.
+        # a cosine near one and contrast has nothing to start from.
         self.norm = nn.BatchNorm1d(self.feature_dim)
-        self.steered_norm = nn.BatchNorm1d(self.feature_dim)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def feature_map(self, logmel: Tensor) -> Tensor:
         x = logmel.contiguous(memory_format=torch.channels_last)
         return self.stage2(self.stage1(self.stem(x)))
 
-    def pool(self, feature_map: Tensor, steering: Steering | None = None) -> Tensor:
-        """Read the map: ``[B, 2w, F', T']`` -> ``[B, feature_dim]``, steered or as a whole."""
-        x = feature_map if steering is None else steer(feature_map, steering[0])
-        for k, block in enumerate(self.head, start=1):
+    def pool(self, feature_map: Tensor) -> Tensor:
+        x = feature_map
+        for block in self.head:
             x = block(x)
-            if steering is not None:
-                x = steer(x, steering[k])
         values = self.summary(x).float()
         weight = torch.softmax(self.attention(x).float(), dim=3)
         mean = values.mean(dim=3)
         spread = (values - mean.unsqueeze(3)).pow(2).mean(dim=3).add(1e-6).sqrt()
         attended = (values * weight).sum(dim=3)
-        pooled = torch.cat([mean, spread, attended], dim=1).flatten(1)
-        return self.norm(pooled) if steering is None else self.steered_norm(pooled)
-
-
-def steer(x: Tensor, point: tuple[Tensor, Tensor]) -> Tensor:
-    """Scale and shift channels: ``x * (1 + scale) + shift`` (FiLM, Perez et al., AAAI 2018)."""
-    scale, shift = (p.to(x.dtype)[:, :, None, None] for p in point)
-    return x * (1 + scale) + shift
+        return self.norm(torch.cat([mean, spread, attended], dim=1).flatten(1))

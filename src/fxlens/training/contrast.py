@@ -1,4 +1,4 @@
-"""A batch to named losses: the only place where data and model meet."""
+"""Learning what effects sound like, by contrast: the same chains on other music are close, all others far."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from fxlens.instruments import aliases
 from fxlens.losses import cross_nt_xent, nt_xent
 from fxlens.models.fx_encoder import FxEncoder
+from fxlens.models.heard import Heard
 from fxlens.models.instrument_query import QueryEncoder
 from fxlens.training.curriculum import instrument_weight
 from fxlens.training.settings import LossSettings, QuerySettings
+from fxlens.training.task import Task
 
 QUERIES_PER_BATCH = 8
 """Different names and excerpts that a batch asks with; each view takes one of them."""
 
 
-class ContrastiveTask(nn.Module):
+class ContrastiveTask(Task):
     """Losses of one batch.
 
     Args:
@@ -48,33 +50,34 @@ class ContrastiveTask(nn.Module):
         """
         torch.manual_seed(seed)
         rng = np.random.default_rng(seed)
-        weight = 0.0
-        parts = [batch["mixture"]]
-        if "extraction" in batch and self._queries[0] is not None:
-            weight = instrument_weight(step, self.loss.ramp_steps, self.loss.instrument_weight)
+        weight = instrument_weight(step, self.loss.ramp_steps, self.loss.instrument_weight)
+        if "extraction" not in batch or self._queries[0] is None:
+            weight = 0.0
+        names = ["mixture"]
         if weight > 0.0:
-            parts += [batch["extraction"], *([batch["stem"]] if self.loss.stem_view else [])]
+            names.append("extraction")
+        if self.loss.stem_view and "stem" in batch:
+            names.append("stem")
         # One pass of the trunk over all views: its batch statistics are then those of every kind of input.
-        sizes = [2 * len(p) for p in parts]
-        maps = self._feature_map(torch.cat([_views(p) for p in parts])).split(sizes)
+        views = [_views(batch[name]) for name in names]
+        parts = self._hear(torch.cat(views)).split([len(v) for v in views])
+        heard = dict(zip(names, parts, strict=True))
 
         t = self.loss.temperature
-        named: dict[str, Tensor] = {}
-        whole = self.encoder.mixture_embedding(torch.cat([maps[0], *maps[2:]])).split([sizes[0], *sizes[2:]])
-        named["mixture"] = _of_pairs(whole[0], t)
-        mixture_part = named["mixture"]
+        named: dict[str, Tensor] = {
+            name: _of_pairs(heard[name].mixture, t) for name in ("mixture", "stem") if name in heard
+        }
+        whole = torch.stack(list(named.values())).mean()
         if weight == 0.0:
-            return {"total": mixture_part, **named}
+            return {"total": whole, **named}
 
         query = self._draw_queries(batch, rng, 2 * len(batch["extraction"]))
-        found = self.encoder.instrument_embedding(maps[1], query)
+        found = self.encoder.instrument_embedding(heard["extraction"], query)
         first, second = found.chunk(2)
         named["instrument"] = nt_xent(first, second, t)
-        instrument_part = named["instrument"]
-        if self.loss.stem_view:
-            stem_first, stem_second = whole[1].chunk(2)
-            named["stem"] = nt_xent(stem_first, stem_second, t)
-            mixture_part = 0.5 * (mixture_part + named["stem"])
+        instrument = named["instrument"]
+        if "stem" in heard:
+            stem_first, stem_second = heard["stem"].mixture.chunk(2)
             # The teacher is the isolated stem of the *other* content, so that music cannot carry the match. It is
             # not pulled back: it has the easier view.
             named["distil"] = 0.5 * (
@@ -84,13 +87,13 @@ class ContrastiveTask(nn.Module):
             # are in the other losses.
             close = (first * stem_first.detach()).sum(dim=1) + (second * stem_second.detach()).sum(dim=1)
             named["align"] = (1.0 - 0.5 * close.mean()) / t
-            instrument_part = (instrument_part + named["distil"] + named["align"]) / 3.0
-        named["total"] = (1.0 - weight) * mixture_part + weight * instrument_part
+            instrument = (instrument + named["distil"] + named["align"]) / 3.0
+        named["total"] = (1.0 - weight) * whole + weight * instrument
         return named
 
-    def _feature_map(self, views: Tensor) -> Tensor:
+    def _hear(self, views: Tensor) -> Heard:
         """Views as audio ``[B, 2, T]``, or as the spectrogram ``[B, C, mel, frame]`` that the loader made of it."""
-        return self.encoder.feature_map(views) if views.ndim == 3 else self.encoder.backbone.feature_map(views)
+        return self.encoder.hear(views) if views.ndim == 3 else Heard(self.encoder, views)
 
     @torch.no_grad()
     def _draw_queries(self, batch: Mapping[str, Any], rng: np.random.Generator, views: int) -> Tensor:
@@ -117,7 +120,7 @@ class ContrastiveTask(nn.Module):
     @torch.no_grad()
     def effect_loss(self, pairs: Tensor) -> float:
         """NT-Xent of pairs ``[N, 2, ...]`` whose chains hold one effect only."""
-        z = torch.cat([self.encoder.mixture_embedding(self._feature_map(v)) for v in _views(pairs).split(32)])
+        z = torch.cat([self._hear(v).mixture for v in _views(pairs).split(32)])
         return float(_of_pairs(z, self.loss.temperature))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from fxlens.data.dataset import BatchSettings
+from fxlens.data.listening import ListeningSettings
 from fxlens.data.style_block import BlockSettings
 from fxlens.errors import ConfigError
 from fxlens.models.fx_encoder import FxEncoderConfig
@@ -40,13 +41,35 @@ class LossSettings:
         temperature: of all contrastive losses.
         instrument_weight: final weight of the instrument part; the mixture part weighs one less this (Eq. 4).
         ramp_steps: steps over which the instrument part fades in.
-        stem_view: also contrast the isolated wet stems, and pull what is extracted toward them.
+        stem_view: also contrast the isolated wet stems, and pull toward them what is extracted, if anything is.
     """
 
     temperature: float = 0.1
     instrument_weight: float = 0.2
     ramp_steps: int = 10_000
     stem_view: bool = False
+
+
+@dataclass(frozen=True)
+class LessonSettings:
+    """What an extractor that masks is taught, see :mod:`fxlens.training.listening`.
+
+    Args:
+        read_from_step: until then only where instruments sound; from then on also what was done to them. Mixtures of
+            summed spectra say nothing about that, so not before ``listening.summed.batches``.
+        queries: instruments that are asked for in each mixture, at most.
+        temperature: of naming the chain among all chains of the instrument.
+        where_weight: of the masks of all classes, once reading has begun.
+        align_weight: of the cosine to the key.
+        absent_weight: of the masks of instruments that are not there.
+    """
+
+    read_from_step: int = 1500
+    queries: int = 2
+    temperature: float = 0.1
+    where_weight: float = 3.0
+    align_weight: float = 5.0
+    absent_weight: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -83,15 +106,21 @@ class QuerySettings:
 class TrainSettings:
     """One run; ``configs/*.yaml`` holds what differs from these defaults."""
 
+    objective: Literal["contrast", "listening"] = "contrast"
+    """``contrast`` learns embeddings of effects from scratch; ``listening`` teaches the extractor of a model that has
+    them, ``initial_weights``, to find in a mixture what the model finds in the isolated stem."""
     model: FxEncoderConfig = FxEncoderConfig()
     material: MaterialSettings = MaterialSettings()
     block: BlockSettings = BlockSettings()
     batch: BatchSettings = BatchSettings()
+    listening: ListeningSettings = ListeningSettings()
+    lesson: LessonSettings = LessonSettings()
     loss: LossSettings = LossSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     query: QuerySettings = QuerySettings()
     initial_weights: Path | None = None
-    """Model folder to start from instead of fresh weights; its configuration must be the same."""
+    """Model folder to start from instead of fresh weights; its configuration must be the same, but for the
+    extractor."""
     steps: int = 100_000
     stop_at_step: int = 0
     """End before ``steps``, as an interruption would, schedules unchanged; 0 goes to the end."""
@@ -114,5 +143,12 @@ class TrainSettings:
         crop = self.batch.crop_seconds
         if crop is not None and not 0.0 < crop <= self.block.seconds:
             raise ConfigError(f"batch.crop_seconds is {crop:g}; it must be above 0 and at most block.seconds")
+        if self.objective == "listening" and self.initial_weights is None:
+            raise ConfigError("objective 'listening' needs initial_weights: the model whose extractor is taught")
+        if self.objective == "listening":
+            if self.lesson.read_from_step < self.listening.summed.batches:
+                raise ConfigError("lesson.read_from_step lies before the end of listening.summed.batches")
+            if self.listening.blocks > self.batch.total_blocks:
+                raise ConfigError("listening.blocks is larger than batch.total_blocks, which is all that is rendered")
         if self.batch.chains > self.block.chains:
             raise ConfigError(f"batch.chains is {self.batch.chains}, but a block holds {self.block.chains}")

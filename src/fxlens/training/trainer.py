@@ -1,4 +1,4 @@
-"""The run: Lightning around :class:`ContrastiveTask`, with a renderer beside it and exact resume.
+"""The run: Lightning around a task, with a renderer beside it and exact resume.
 
 A run folder holds ``config.yaml`` (every value resolved), ``metrics.csv`` and TensorBoard events, ``checkpoints/``
 (for resuming) and ``model/`` (a checkpoint folder to use). An epoch is one checkpoint interval. Batches and random
@@ -17,18 +17,18 @@ import torch
 from torch.utils.data import DataLoader
 
 from fxlens import config as configuration
-from fxlens.data.dataset import StyleBatches
 from fxlens.data.style_pool import write_probabilities
-from fxlens.errors import ConfigError, MissingExtraError
+from fxlens.errors import MissingExtraError
 from fxlens.models.fx_encoder import FxEncoder
-from fxlens.models.instrument_query import load_query_encoder
 from fxlens.training.callbacks import MetricsFile, ProgressLine, SaveModel
+from fxlens.training.contrast import ContrastiveTask
 from fxlens.training.curriculum import FxProbabilitySchedule, learning_rate_factor
-from fxlens.training.loading import SpectrogramView, StepSampler
+from fxlens.training.loading import StepSampler
+from fxlens.training.objectives import Objective, build_objective
 from fxlens.training.precision import choose_precision
-from fxlens.training.rendering import BackgroundRenderer, validation_pairs
+from fxlens.training.rendering import BackgroundRenderer
 from fxlens.training.settings import TrainSettings
-from fxlens.training.task import ContrastiveTask
+from fxlens.training.task import Task
 
 try:
     import pytorch_lightning as lightning
@@ -41,24 +41,14 @@ except ImportError as error:  # this module is imported by `fxlens train` only
 class TrainingModule(lightning.LightningModule):
     """Optimiser, schedule, averaged weights and logging around the task."""
 
-    def __init__(self, settings: TrainSettings, pool: Path, single: dict[str, Any]) -> None:
+    def __init__(self, settings: TrainSettings, pool: Path, objective: Objective) -> None:
         super().__init__()
-        self.settings, self.pool, self.single = settings, pool, single
-        queries = load_query_encoder(settings.model.query_encoder) if settings.batch.extraction_groups else None
-        encoder = FxEncoder(settings.model)
-        if settings.initial_weights is not None:
-            given = FxEncoder.from_pretrained(settings.initial_weights)
-            if given.config != settings.model:
-                raise ConfigError(f"{settings.initial_weights} holds another model than `model:` describes")
-            encoder.load_state_dict(given.state_dict())
-        self.task = ContrastiveTask(encoder, queries, settings.loss, settings.query)
+        self.settings, self.pool, self.single = settings, pool, objective.single
+        self.task: Task = objective.task
         decay = settings.optimizer.average_decay
         self.average: FxEncoder | None = copy.deepcopy(self.task.encoder) if decay > 0 else None
         if self.average is not None:
             self.average.requires_grad_(False).eval()
-        for kept in (self.task.encoder, self.average):
-            if kept is not None and queries is not None:
-                kept.attach_query_encoder(queries)  # a checkpoint names the queries it was trained with
         self.schedule = FxProbabilitySchedule()
         self.validated = False
 
@@ -96,6 +86,7 @@ class TrainingModule(lightning.LightningModule):
         self.validated = bool(self.single) and (self.current_epoch + 1) % every == 0
         if not self.validated:
             return
+        assert isinstance(self.task, ContrastiveTask), "only it has pairs of single effects"
         self.task.eval()
         losses = {e: self.task.effect_loss(torch.from_numpy(p).to(self.device)) for e, p in self.single.items()}
         self.task.train()
@@ -113,8 +104,9 @@ class TrainingModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         o = self.settings.optimizer
         # Weight decay is for matrices; biases and normalisation gains have no scale to shrink.
-        matrices = [p for p in self.task.encoder.parameters() if p.ndim > 1]
-        others = [p for p in self.task.encoder.parameters() if p.ndim <= 1]
+        learning = [p for p in self.task.encoder.parameters() if p.requires_grad]
+        matrices = [p for p in learning if p.ndim > 1]
+        others = [p for p in learning if p.ndim <= 1]
         optimizer = torch.optim.AdamW(
             [{"params": matrices, "weight_decay": o.weight_decay}, {"params": others, "weight_decay": 0.0}],
             lr=o.learning_rate,
@@ -144,17 +136,16 @@ def train(settings: TrainSettings, run: Path, resume: bool = False) -> Path:
         torch.set_num_threads(settings.torch_threads)
     lightning.seed_everything(settings.seed, verbose=False)
     pool = settings.material.pool or run / "pool"
-    single = validation_pairs(pool / "validation", settings) if settings.validation_blocks else {}
-    module = TrainingModule(settings, pool, single)
+    renderer = BackgroundRenderer(pool, settings)
+    with renderer:
+        return _fit(settings, run, resume, pool, renderer)
+
+
+def _fit(settings: TrainSettings, run: Path, resume: bool, pool: Path, renderer: BackgroundRenderer) -> Path:
+    objective = build_objective(settings, pool)
+    module = TrainingModule(settings, pool, objective)
     epochs = -(-settings.steps // settings.checkpoint_every)
-    batches = StyleBatches(
-        pool,
-        settings.batch,
-        settings.seed,
-        epochs * settings.checkpoint_every,
-        settings.block.sample_rate,
-        SpectrogramView(settings.model.frontend) if settings.spectrogram_in_loader else None,
-    )
+    batches = objective.batches(epochs * settings.checkpoint_every)
     loader = DataLoader(
         batches,
         batch_size=None,
@@ -164,7 +155,6 @@ def train(settings: TrainSettings, run: Path, resume: bool = False) -> Path:
         persistent_workers=settings.loader_workers > 0,
     )
     last = run / "checkpoints" / "last.ckpt"
-    renderer = BackgroundRenderer(pool, settings)
     trainer = lightning.Trainer(
         max_steps=settings.stop_at_step or settings.steps,
         accelerator=settings.accelerator,
@@ -190,7 +180,7 @@ def train(settings: TrainSettings, run: Path, resume: bool = False) -> Path:
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
-    with renderer, warnings.catch_warnings():
+    with warnings.catch_warnings():
         # Lightning warns of what is meant: few loader processes, modules in evaluation, short epochs.
         warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
         trainer.fit(module, loader, ckpt_path=str(last) if resume and last.exists() else None)

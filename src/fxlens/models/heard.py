@@ -1,0 +1,56 @@
+"""What the network has heard in a batch of windows. Every embedding is read from it, and each part is made once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from fxlens.models.fx_network import FxNetwork
+
+
+class Heard:
+    """A batch of spectrograms with what the network makes of them, computed when it is first asked for.
+
+    A mixture embedding needs no survey for instruments and an instrument may need no mixture embedding; with several
+    queries both are made once. Made by :meth:`FxNetwork.hear`.
+
+    Args:
+        network: the one that hears.
+        logmel: ``[B, C, mel, frame]``, of its front end.
+    """
+
+    def __init__(self, network: FxNetwork, logmel: Tensor) -> None:
+        self._network, self.logmel = network, logmel
+
+    def __len__(self) -> int:
+        return len(self.logmel)
+
+    @cached_property
+    def feature_map(self) -> Tensor:
+        """The backbone's map ``[B, D, F', T']``."""
+        backbone = self._network.backbone
+        return backbone.feature_map(self.logmel.to(next(backbone.parameters()).dtype))
+
+    @cached_property
+    def mixture(self) -> Tensor:
+        """Embeddings of the whole mixtures ``[B, E]``, float32, unit length."""
+        return self._network.projection(self._network.backbone.pool(self.feature_map))
+
+    @cached_property
+    def survey(self) -> Tensor:
+        """What the extractor needs for every query, see :meth:`Extractor.survey`."""
+        extractor = self._network.extractor
+        assert extractor is not None, "asked for by an extractor only"
+        return extractor.survey(self)
+
+    def split(self, sizes: list[int]) -> list[Heard]:
+        """Parts of the batch, which share the one pass through the backbone's trunk made for all of it."""
+        parts = []
+        for logmel, feature_map in zip(self.logmel.split(sizes), self.feature_map.split(sizes), strict=True):
+            part = Heard(self._network, logmel)
+            part.feature_map = feature_map
+            parts.append(part)
+        return parts

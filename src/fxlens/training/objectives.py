@@ -1,0 +1,107 @@
+"""What a run learns from: a task, and the batches that go with it; see ``TrainSettings.objective``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from fxlens.data.dataset import StyleBatches
+from fxlens.data.listening import ListeningBatches, SpectrogramScale
+from fxlens.data.stem_targets import read_targets
+from fxlens.errors import ConfigError
+from fxlens.models.fx_encoder import FxEncoder
+from fxlens.models.instrument_query import load_query_encoder
+from fxlens.models.query_mask import LEVEL_DB, QueryMask
+from fxlens.training.contrast import ContrastiveTask
+from fxlens.training.listening import KeyBank, ListeningTask
+from fxlens.training.loading import SpectrogramView
+from fxlens.training.rendering import validation_pairs
+from fxlens.training.settings import TrainSettings
+from fxlens.training.task import Task
+from fxlens.training.teacher import teach
+
+
+@dataclass
+class Objective:
+    """A task with its data.
+
+    Attributes:
+        task: see :class:`Task`.
+        batches: makes the data set of so many batches; called once, when the run's length is known.
+        single: pairs of single effects that steer the effect probabilities, or none.
+    """
+
+    task: Task
+    batches: Callable[[int], Dataset[dict[str, Any]]]
+    single: dict[str, np.ndarray]
+
+
+def build_objective(settings: TrainSettings, pool: Path) -> Objective:
+    """Prepare what ``settings.objective`` asks for; the pool is being rendered meanwhile."""
+    return _listening(settings, pool) if settings.objective == "listening" else _contrast(settings, pool)
+
+
+def _view(settings: TrainSettings) -> SpectrogramView | None:
+    return SpectrogramView(settings.model.frontend) if settings.spectrogram_in_loader else None
+
+
+def _contrast(settings: TrainSettings, pool: Path) -> Objective:
+    encoder = FxEncoder(settings.model)
+    if settings.initial_weights is not None:
+        given = FxEncoder.from_pretrained(settings.initial_weights)
+        if given.config != settings.model:
+            raise ConfigError(f"{settings.initial_weights} holds another model than `model:` describes")
+        encoder.load_state_dict(given.state_dict())
+    queries = load_query_encoder(settings.model.query_encoder) if settings.batch.extraction_groups else None
+    if queries is not None:
+        encoder.attach_query_encoder(queries)  # a checkpoint names the queries it was trained with
+    return Objective(
+        ContrastiveTask(encoder, queries, settings.loss, settings.query),
+        lambda count: StyleBatches(
+            pool, settings.batch, settings.seed, count, settings.block.sample_rate, _view(settings)
+        ),
+        validation_pairs(pool / "validation", settings) if settings.validation_blocks else {},
+    )
+
+
+def _listening(settings: TrainSettings, pool: Path) -> Objective:
+    assert settings.initial_weights is not None  # the settings refuse it
+    teacher = FxEncoder.from_pretrained(settings.initial_weights)
+    encoder = FxEncoder(settings.model)
+    for own, given in ((encoder.backbone, teacher.backbone), (encoder.projection, teacher.projection)):
+        try:
+            own.load_state_dict(given.state_dict())
+        except RuntimeError as error:
+            raise ConfigError(f"{settings.initial_weights} has another backbone than `model:` describes") from error
+    if isinstance(encoder.extractor, QueryMask):
+        if isinstance(teacher.extractor, QueryMask) and teacher.config == settings.model:
+            encoder.extractor.load_state_dict(teacher.extractor.state_dict())
+        else:
+            encoder.extractor.start_from(teacher.backbone, teacher.projection)
+    queries = load_query_encoder(settings.model.query_encoder)
+    encoder.attach_query_encoder(queries)
+    targets = pool / f"targets-{teacher.model_id}"
+    jobs = max(1, settings.material.render_jobs)
+    blocks = teach(pool, targets, settings.initial_weights, settings.listening.blocks, jobs)
+    bank = KeyBank(blocks, [read_targets(targets, b.number) for b in blocks])
+    front = settings.model.frontend
+    scale = SpectrogramScale(front.hop_length, front.floor_db, front.ceiling_db, LEVEL_DB)
+    return Objective(
+        ListeningTask(encoder, queries, bank, settings.lesson, settings.query),
+        lambda count: ListeningBatches(
+            pool,
+            targets,
+            settings.listening,
+            settings.seed,
+            count,
+            front.sample_rate,
+            scale,
+            SpectrogramView(front),
+        ),
+        {},
+    )
