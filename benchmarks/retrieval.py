@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +24,7 @@ from fxlens.audio.loudness import normalize_loudness
 from fxlens.data.excerpts import draw_excerpt, load_excerpt
 from fxlens.data.manifest import load_manifest, manifest_hash, stems_of
 from fxlens.evaluation.baselines import HandMadeFeatures
-from fxlens.evaluation.benchmark import BenchmarkSettings, build_benchmark
+from fxlens.evaluation.benchmark import Benchmark, BenchmarkSettings, build_benchmark
 from fxlens.evaluation.retrieval import RetrievalScore, per_group, ranks, score, summarize
 from fxlens.models.fx_encoder import FxEncoder
 
@@ -47,18 +51,14 @@ class Model:
 
     @torch.inference_mode()
     def whole(self, clips: np.ndarray) -> np.ndarray:
-        feature_map = self.encoder.feature_map(torch.from_numpy(clips))
-        return self.encoder.mixture_embedding(feature_map).numpy()
+        return self.encoder.hear(torch.from_numpy(clips)).mixture.numpy()
 
     @torch.inference_mode()
     def parts(self, clips: np.ndarray, queries: torch.Tensor) -> np.ndarray:
         """``[B, 1 + K, D]``: no query first, then each of ``queries`` ``[K, Q]``."""
-        feature_map = self.encoder.feature_map(torch.from_numpy(clips))
-        mixture = self.encoder.mixture_embedding(feature_map)
-        out = [mixture]
-        for query in queries:
-            q = query.expand(len(clips), -1)
-            out.append(self.encoder.instrument_embedding(feature_map, q, mixture))
+        heard = self.encoder.hear(torch.from_numpy(clips))
+        out = [heard.mixture]
+        out += [self.encoder.instrument_embedding(heard, query.expand(len(clips), -1)) for query in queries]
         return torch.stack(out, dim=1).numpy()
 
 
@@ -70,7 +70,7 @@ def line(task: str, system: str, s: RetrievalScore) -> str:
     )
 
 
-def dry_query(manifests: list[Path], instrument: str, exclude: set[str], seconds: float) -> np.ndarray:
+def dry_query(manifests: Sequence[Path], instrument: str, exclude: set[str], seconds: float) -> np.ndarray:
     """A dry excerpt of the instrument from a song outside the benchmark (the training songs hold enough)."""
     stems = [s for m in manifests for s in stems_of(load_manifest(m)) if s.instrument == instrument]
     stems = [s for s in stems if s.song not in exclude and s.active_seconds > seconds]
@@ -78,6 +78,73 @@ def dry_query(manifests: list[Path], instrument: str, exclude: set[str], seconds
     excerpt = draw_excerpt(stem, seconds, np.random.default_rng(1))
     audio, _ = normalize_loudness(load_excerpt(excerpt), 44100, -18.0)
     return np.asarray(audio, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What every process of the benchmark needs to know."""
+
+    bench: Path
+    settings: BenchmarkSettings
+    model: str | None
+    manifests: tuple[Path, ...]
+    songs_of: dict[str, set[str]]
+    model_only: bool
+
+
+Row = tuple[str, str, RetrievalScore, dict[str, float] | None]
+
+
+@lru_cache(maxsize=1)
+def systems(place: str | None) -> tuple[Model, Model, HandMadeFeatures]:
+    """The model, the same untrained, and hand-made features."""
+    torch.set_num_threads(1)
+    encoder = FxEncoder.from_pretrained(place)
+    torch.manual_seed(0)
+    return Model(encoder), Model(FxEncoder(encoder.config)), HandMadeFeatures()
+
+
+def whole(recipe: Recipe, task: str) -> list[Row]:
+    """Stems of one instrument, or mixtures, by every system."""
+    bench = Benchmark(recipe.bench, recipe.settings)
+    model, untrained, hand = systems(recipe.model)
+
+    def clips(side: int) -> Iterable[np.ndarray]:
+        return bench.mixture(side) if task == "mixture" else bench.stem(task.removeprefix("stem: "), side)
+
+    pairs = {model.encoder.config.name: tuple(in_batches(clips(side), model.whole) for side in (0, 1))}
+    if not recipe.model_only:
+        pairs["hand-made"] = HandMadeFeatures.standardize(*(in_batches(clips(side), hand.embed) for side in (0, 1)))
+        pairs["untrained"] = tuple(in_batches(clips(side), untrained.whole) for side in (0, 1))
+    rows: list[Row] = []
+    for name, (query, target) in pairs.items():
+        both = np.stack([ranks(query, target), ranks(target, query)])
+        rows.append((task, name, score(query, target), per_group(both, bench.effect_counts())))
+    return rows
+
+
+def extraction(recipe: Recipe, target: str, controlled: bool) -> list[Row]:
+    """One instrument inside mixtures: no query, text, audio; and the isolated stem as the limit."""
+    bench = Benchmark(recipe.bench, recipe.settings)
+    model, *_ = systems(recipe.model)
+    queries = model.encoder.query_encoder
+    dry = dry_query(recipe.manifests, target, recipe.songs_of[target], 8.0)
+    vectors = torch.cat([queries.embed_text([target]), queries.embed_audio(torch.from_numpy(dry)[None], 44100)])
+    oracle = [in_batches(bench.stem(target, side), model.whole) for side in (0, 1)]
+    parts = [
+        in_batches(bench.extraction(target, side, controlled), lambda c: model.parts(c, vectors)) for side in (0, 1)
+    ]
+    task = f"{'extract-controlled' if controlled else 'extract'}: {target}"
+    rows: list[Row] = [
+        (task, name, score(parts[0][:, k], parts[1][:, k]), None)
+        for k, name in enumerate(("no query", "text query", "audio query"))
+    ]
+    # Second column: search the isolated wet stems with what was extracted.
+    crossed = np.stack([ranks(parts[0][:, 1], oracle[1]), ranks(parts[1][:, 1], oracle[0])])
+    rows.append((task, "text query -> isolated stems", summarize(crossed, recipe.settings.styles), None))
+    if controlled:
+        rows.append((task, "oracle stem", score(*oracle), None))
+    return rows
 
 
 def run(arguments: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
@@ -94,70 +161,31 @@ def run(arguments: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
     bench = build_benchmark(used, settings, arguments.cache, jobs=arguments.jobs)
     print(f"benchmark ready after {time.monotonic() - start:.0f} s: {instruments}", flush=True)
 
-    encoder = FxEncoder.from_pretrained(arguments.model)
-    torch.manual_seed(0)
-    untrained = Model(FxEncoder(encoder.config))
-    model, hand = Model(encoder), HandMadeFeatures()
-    counts = bench.effect_counts()
+    model = FxEncoder.from_pretrained(arguments.model).model_id
+    recipe = Recipe(bench.folder, settings, arguments.model, tuple(arguments.manifests), songs_of, arguments.model_only)
     rows: list[str] = []
     results: dict[str, object] = {
-        "model": encoder.model_id,
+        "model": model,
         "manifest": manifest_hash(tracks),
         "settings": {"styles": arguments.styles, "ranges": arguments.ranges, "seed": arguments.seed},
         "songs": {n: sorted(s) for n, s in songs_of.items()},
     }
-
-    def report(task: str, system: str, s: RetrievalScore, detail: dict[str, float] | None = None) -> None:
-        rows.append(line(task, system, s))
-        results[f"{task}/{system}"] = {
-            "recall": s.recall,
-            "interval": s.interval,
-            "map10": s.map10,
-            "detail": detail,
-        }
+    r10: dict[tuple[str, str], list[float]] = {}
+    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
+        work = [pool.submit(whole, recipe, task) for task in (*(f"stem: {n}" for n in instruments), "mixture")]
+        for controlled in (True,) if arguments.model_only else (True, False):
+            work += [pool.submit(extraction, recipe, n, controlled) for n in instruments]
+        for done in work:
+            for task, system, s, detail in done.result():
+                rows.append(line(task, system, s))
+                results[f"{task}/{system}"] = {
+                    "recall": s.recall, "interval": s.interval, "map10": s.map10, "detail": detail
+                }  # fmt: skip
+                r10.setdefault((task.split(":")[0], system), []).append(s.recall[10])
+                print(rows[-1], flush=True)
+    for (task, system), values in r10.items():
+        rows.append(f"| {task}: mean | {system} | | | {np.mean(values):.1f} | | |")
         print(rows[-1], flush=True)
-
-    tasks: list[tuple[str, Callable[[int], Iterable[np.ndarray]]]] = [
-        (f"stem: {n}", lambda side, n=n: bench.stem(n, side)) for n in instruments
-    ]
-    tasks.append(("mixture", bench.mixture))
-    means: dict[str, list[float]] = {}
-    for task, clips in tasks:
-        systems: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        systems[encoder.config.name] = (in_batches(clips(0), model.whole), in_batches(clips(1), model.whole))
-        if not arguments.model_only:
-            a, b = HandMadeFeatures.standardize(in_batches(clips(0), hand.embed), in_batches(clips(1), hand.embed))
-            systems["hand-made"] = (a, b)
-            systems["untrained"] = (
-                in_batches(clips(0), untrained.whole),
-                in_batches(clips(1), untrained.whole),
-            )
-        for name, (query, target) in systems.items():
-            s = score(query, target)
-            both = np.stack([ranks(query, target), ranks(target, query)])
-            report(task, name, s, per_group(both, counts))
-            means.setdefault(name, []).append(s.recall[10])
-    for name, values in means.items():
-        print(f"mean stem R@10 {name}: {np.mean(values[:-1]):.1f}, mixture {values[-1]:.1f}", flush=True)
-
-    queries = encoder.query_encoder
-    for target in instruments:
-        dry = dry_query(arguments.manifests, target, songs_of[target], 8.0)
-        vectors = torch.cat([queries.embed_text([target]), queries.embed_audio(torch.from_numpy(dry)[None], 44100)])
-        oracle = [in_batches(bench.stem(target, side), model.whole) for side in (0, 1)]
-        for protocol, controlled in (("extract-controlled", True), ("extract", False)):
-            if arguments.model_only and not controlled:
-                continue
-            parts = [
-                in_batches(bench.extraction(target, side, controlled), lambda c, v=vectors: model.parts(c, v))
-                for side in (0, 1)
-            ]
-            for k, name in enumerate(("no query", "text query", "audio query")):
-                report(f"{protocol}: {target}", name, score(parts[0][:, k], parts[1][:, k]))
-            # Second column: search the isolated wet stems with what was extracted.
-            crossed = np.stack([ranks(parts[0][:, 1], oracle[1]), ranks(parts[1][:, 1], oracle[0])])
-            report(f"{protocol}: {target}", "text query -> isolated stems", summarize(crossed, len(counts)))
-        report(f"extract-controlled: {target}", "oracle stem", score(*oracle))
     return rows, results
 
 
