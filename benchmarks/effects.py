@@ -218,8 +218,11 @@ def introduction(arguments: argparse.Namespace, load: tuple[float, float]) -> st
         f"{n} {_version(n)}" for n in ("fxlens", "torch", "numba", "numpy", "scipy", "pedalboard", "pyloudnorm")
     ]
     versions += [f"{n} {_version(n, arguments.peers)}" for n in ("dasp-pytorch", "torchcomp") if arguments.peers]
+    peers = " --peers DIR" if arguments.peers else ""
+    reverb = " --peer-reverb" if arguments.peer_reverb else ""
     return (
-        "# The effects, side by side\n\nWritten by `python benchmarks/effects.py`. Milliseconds for "
+        "# The effects, side by side\n\nWritten by "
+        f"`python benchmarks/effects.py{peers}{reverb} --rounds {arguments.rounds}`. Milliseconds for "
         f"{arguments.seconds:g} s of 44.1 kHz stereo, medians of {arguments.rounds} interleaved rounds; columns are "
         "batch × threads. *ratio*: to our fast face at batch 8 and as many threads, 1 / 2 / …. *max error*: largest "
         "absolute difference from our float64 reference (SciPy's recursion for the equaliser), where the definitions "
