@@ -15,10 +15,11 @@ LAYERS: list[set[str]] = [
     {"audio"},
     {"effects"},
     {"fxnorm"},
-    {"data", "models", "losses", "index"},
+    {"data", "models", "losses"},
     {"matching", "training"},
     {"evaluation"},
     {"embedding"},
+    {"index"},
     {"demo", "web"},
     {"cli"},
 ]

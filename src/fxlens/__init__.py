@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fxlens.effects.chain import EffectChain
+    from fxlens.index.fx_index import FxIndex
     from fxlens.models.fx_encoder import FxEncoder
 
 __version__ = "0.1.0"
-__all__ = ["EffectChain", "FxEncoder", "__version__"]
+__all__ = ["EffectChain", "FxEncoder", "FxIndex", "__version__"]
 
-_HOMES = {"EffectChain": "fxlens.effects.chain", "FxEncoder": "fxlens.models.fx_encoder"}
+_HOMES = {
+    "EffectChain": "fxlens.effects.chain",
+    "FxEncoder": "fxlens.models.fx_encoder",
+    "FxIndex": "fxlens.index.fx_index",
+}
 
 
 def __getattr__(name: str) -> Any:

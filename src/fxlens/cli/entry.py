@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from fxlens import __version__
-from fxlens.cli import console, data_commands
+from fxlens.cli import console, data_commands, index_command
 from fxlens.cli.apply_command import apply
 from fxlens.cli.demo_command import demo
 from fxlens.cli.embed_command import embed
 from fxlens.cli.export_command import export
 from fxlens.cli.info_commands import info, models
+from fxlens.cli.search_command import search
 from fxlens.cli.train_command import import_official, train
 from fxlens.errors import FxLensError
 
@@ -51,6 +52,8 @@ def _options(
 
 app.command()(demo)
 app.command()(embed)
+app.add_typer(index_command.app, name="index")
+app.command()(search)
 app.command()(apply)
 app.command()(export)
 app.command()(train)

@@ -8,39 +8,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from fxlens.embedding.formats import Format, Table, choose_format, replace_file, write_table
+from fxlens.embedding.in_order import Failure, in_order
 from fxlens.embedding.journal import Entry, Journal
 from fxlens.embedding.network import Network
 from fxlens.embedding.settings import EmbedSettings, binding
-from fxlens.errors import (
-    AudioDecodeError,
-    AudioError,
-    FxLensError,
-    MissingExtraError,
-)
 from fxlens.models import encoding
 
 if TYPE_CHECKING:
     from fxlens.models.fx_encoder import FxEncoder
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file that could not be embedded: its path, the error's name and its message."""
-
-    path: str
-    error: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -104,16 +88,20 @@ def embed_files(
     form = choose_format(output, form)
     encoder.eval()
     queries, _ = encoding.query_vectors(encoder, settings.query, settings.query_audio)
-    network = Network(encoder, queries, settings)
+    network = Network(encoder, [None if queries is None else queries[0]], settings)
     with Journal(output, binding(encoder, settings), resume) as journal:
         known = {str(file) for file in files if journal.finished(file) is not None}
         failed: dict[str, Failure] = {}
+
+        def keep(file: Path) -> None:
+            journal.append(network.entry(file))
+
         todo = [file for file in files if str(file) not in known]
         # Closed before the journal is, whatever happens: its threads write there.
-        with closing(_work(network, todo, journal, settings.jobs, fail_fast)) as work:
-            for done, (file, failure) in enumerate(work, start=len(known) + 1):
-                if failure is not None:
-                    failed[str(file)] = failure
+        with closing(in_order(todo, keep, settings.jobs, network.stopped, fail_fast)) as work:
+            for done, (file, kept) in enumerate(work, start=len(known) + 1):
+                if isinstance(kept, Failure):
+                    failed[str(file)] = kept
                 if progress is not None:
                     progress(done, len(files), file)
         entries = [journal.entries[str(file)] for file in files if str(file) not in failed]
@@ -127,48 +115,6 @@ def embed_files(
         else:
             journal.discard()
     return EmbedResult(output, errors, len(table.path), encoder.embedding_dim, len(entries), len(known), failures)
-
-
-def _work(
-    network: Network, files: Sequence[Path], journal: Journal, jobs: int, fail_fast: bool
-) -> Generator[tuple[Path, Failure | None], None, None]:
-    """Embed files in threads, which put their results into the journal themselves."""
-
-    def one(file: Path) -> Failure | None:
-        try:
-            entry = network.entry(file)
-        except (AudioError, MissingExtraError) as error:
-            if fail_fast:
-                raise
-            return Failure(str(file), type(error).__name__, str(error))
-        except OSError as error:  # the file's disk or network share failed while it was read
-            broken = AudioDecodeError(file, f"it cannot be read ({error.strerror or error}); try it again")
-            if fail_fast:
-                raise broken from None
-            return Failure(str(file), type(broken).__name__, str(broken))
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
-                raise FxLensError(f"{file}: there is not enough memory; lower the batch size (-b)") from error
-            raise
-        journal.append(entry)
-        return None
-
-    todo = iter(files)
-    with ThreadPoolExecutor(jobs, thread_name_prefix="fxlens-embed") as pool:
-        running: dict[Future[Failure | None], Path] = {}
-        try:
-            while True:
-                # A file is taken only when a thread is about to be free: the list may be very long.
-                while len(running) < jobs + 1 and (file := next(todo, None)) is not None:
-                    running[pool.submit(one, file)] = file
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
-        except BaseException:
-            network.stopped.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
 
 
 def _table(entries: Sequence[Entry], encoder: FxEncoder, settings: EmbedSettings) -> Table:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import torch
 
 from fxlens.embedding.journal import Entry, signature
 from fxlens.embedding.settings import EmbedSettings
@@ -30,9 +32,14 @@ class Network:
 
     Threads take turns in the network, since it uses all cores or the whole device by itself; reading,
     decoding and resampling go on beside it.
+
+    Args:
+        encoder: the model.
+        queries: what is asked for: vectors ``[Q]``, ``None`` for the whole mixture.
+        settings: how.
     """
 
-    def __init__(self, encoder: FxEncoder, queries: Tensor | None, settings: EmbedSettings) -> None:
+    def __init__(self, encoder: FxEncoder, queries: Sequence[Tensor | None], settings: EmbedSettings) -> None:
         self._encoder, self._queries, self._settings = encoder, queries, settings
         self._turn = threading.Lock()
         self.stopped = threading.Event()
@@ -51,15 +58,19 @@ class Network:
             return self._encoder.hear(audio)
 
     def embed(self, heard: Heard) -> Tensor:
-        """The embedding that was asked for, ``[B, E]``."""
+        """The embeddings that were asked for, ``[B, K, E]``."""
         with self._turn:
-            if self._queries is None:
-                return heard.mixture
-            return self._encoder.instrument_embedding(heard, self._queries.expand(len(heard), -1))
+            rows = [
+                heard.mixture
+                if query is None
+                else self._encoder.instrument_embedding(heard, query.expand(len(heard), -1))
+                for query in self._queries
+            ]
+            return torch.stack(rows, dim=1)
 
-    def entry(self, file: Path) -> Entry:
-        """Embed one file."""
-        before, settings = signature(file), self._settings
+    def vectors(self, file: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Embed one file: ``float32 [W, K, E]`` and the times ``float64 [W, 2]``; W is 1 where windows are pooled."""
+        settings = self._settings
         vectors, times = encoding.run(
             cast("FxEncoder", self),
             file,
@@ -76,4 +87,10 @@ class Network:
             times = np.asarray([[times[0, 0], times[:, 1].max()]])
         if not np.isfinite(vectors).all():
             raise AudioNotFiniteError(file, "its samples are too large for the model; lower the level")
-        return Entry(str(file), before, times, vectors.astype(np.float32, copy=False))
+        return vectors.astype(np.float32, copy=False), times
+
+    def entry(self, file: Path) -> Entry:
+        """Embed one file with the first query."""
+        before = signature(file)
+        vectors, times = self.vectors(file)
+        return Entry(str(file), before, times, vectors[:, 0])

@@ -1,0 +1,1 @@
+"""A library of embeddings that can be searched by sound: :class:`fxlens.index.fx_index.FxIndex`."""
