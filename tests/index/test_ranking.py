@@ -49,10 +49,11 @@ def test_ranking_equals_a_loop(seed: int, tmp_path: Path) -> None:
         expected[recording] = (own + max(rows_b[recording] @ references[1].vector)) / 3.5
     hits = rank(blend(references), {"a": a, "b": b}, 3)
     best = sorted(expected, key=lambda r: -expected[r])[:3]
-    assert [recording for recording, *_ in hits] == best
-    for recording, similarity, moments in hits:
-        assert similarity == pytest.approx(expected[recording], abs=1e-5)
-        first, row, similar = moments["b"]
+    assert [hit.recording for hit in hits] == best
+    for hit in hits:
+        recording = hit.recording
+        assert hit.similarity == pytest.approx(expected[recording], abs=1e-5)
+        first, row, similar = hit.moments["b"]
         stored = b.vectors.read(first + row + 1)[first + row].astype(np.float64)
         assert similar == pytest.approx(stored @ references[1].vector, abs=1e-5)
         assert similar == pytest.approx(max(rows_b[recording] @ references[1].vector), abs=1e-5)
@@ -63,7 +64,7 @@ def test_equal_recordings_come_in_the_order_of_their_ids(tmp_path: Path) -> None
     file.write(0, np.tile([1.0, 0.0], (5, 1)))
     parts = Parts(np.array([8, 2, 9, 1, 5]), np.arange(5), np.arange(1, 6))
     hits = rank(blend([Reference(np.array([1.0, 0.0], np.float32))]), {"": Column(file, parts)}, 3)
-    assert [recording for recording, *_ in hits] == [1, 2, 5]
+    assert [hit.recording for hit in hits] == [1, 2, 5]
 
 
 def test_nothing_is_found_among_nothing(tmp_path: Path) -> None:

@@ -22,6 +22,13 @@ app = typer.Typer(
 IndexArgument = Annotated[Path, typer.Argument(help="Folder of the index.", metavar="INDEX")]
 
 
+class Backend(str, Enum):
+    """Where the vectors are kept."""
+
+    file = "file"
+    lance = "lance"
+
+
 class TableFormat(str, Enum):
     """What an index can be exported to."""
 
@@ -45,6 +52,9 @@ def add(
     hop: Annotated[
         float | None, typer.Option(help="Seconds from window to window, of a new index.", show_default="no overlap")
     ] = None,
+    backend: Annotated[
+        Backend, typer.Option(help="Of a new index: vectors in a file, or in LanceDB for many millions of windows.")
+    ] = Backend.file,
     model: ModelOption = None,
     device: DeviceOption = Device.auto,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", help="Windows at a time.")] = 8,
@@ -64,7 +74,7 @@ def add(
         with FxIndex.open(index) as opened:
             model = opened.model
     encoder = load_model(model, device)
-    with FxIndex.create(index, encoder, model=model, hop_seconds=hop) as opened:
+    with FxIndex.create(index, encoder, model=model, hop_seconds=hop, backend=backend.value) as opened:
         try:
             with console.Progress("file") as progress:
                 done = opened.add(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from fxlens.embedding.formats import replace_file
 from fxlens.embedding.settings import EmbedSettings
 from fxlens.errors import DataError, ModelUnavailableError, OutputError, UsageError
 from fxlens.index.adding import Added, add_files
-from fxlens.index.catalogue import Catalogue
-from fxlens.index.ranking import Column, Hit, Moment, Reference, blend, rank
+from fxlens.index.catalogue import Catalogue, Parts
+from fxlens.index.lance_column import LanceColumn
+from fxlens.index.ranking import Column, Hit, Moment, Ranked, Reference, blend, rank
+from fxlens.index.ranking_near import NearColumn, rank_near
 from fxlens.index.vectors import VectorFile
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from fxlens.models.fx_encoder import FxEncoder
 
 FORMAT = "fxlens.index/1"
+Backend = Literal["file", "lance"]
 _HEADER, _CATALOGUE = "index.json", "catalogue.sqlite"
 
 
@@ -38,6 +41,7 @@ class FxIndex:
         model: how the model was named when the index was made, for :meth:`FxEncoder.from_pretrained`.
         dim: length of an embedding.
         hop_seconds: from window to window.
+        backend: where the vectors are: ``"file"``, all of which are compared, or ``"lance"``.
         catalogue: recordings, files, tags and rows.
     """
 
@@ -47,6 +51,7 @@ class FxIndex:
         self.model: str | None = header["model"]
         self.dim: int = header["dim"]
         self.hop_seconds: float = header["hop_seconds"]
+        self.backend: Backend = header["backend"]
         self.catalogue = Catalogue(folder / _CATALOGUE)
 
     @classmethod
@@ -57,6 +62,7 @@ class FxIndex:
         *,
         model: str | None = None,
         hop_seconds: float | None = None,
+        backend: Backend = "file",
     ) -> FxIndex:
         """Make an index, or open the one that is there if it is for the same model.
 
@@ -65,8 +71,11 @@ class FxIndex:
             encoder: the model whose embeddings it will hold.
             model: how the model is named, so that a later search finds it again; ``None`` is the shipped one.
             hop_seconds: from window to window; windows do not overlap if not given.
+            backend: of a new index. ``"file"`` compares every window with a search and is exact; ``"lance"`` keeps the
+                vectors in LanceDB, for more than some millions of windows.
 
         Raises:
+            MissingExtraError: LanceDB is not installed.
             UsageError: there is an index for another model or hop.
             OutputError: the folder cannot be written.
         """
@@ -85,7 +94,10 @@ class FxIndex:
             "model": model,
             "dim": encoder.embedding_dim,
             "hop_seconds": hop_seconds or encoder.config.window_seconds,
+            "backend": backend,
         }
+        if backend == "lance":
+            LanceColumn(folder, "", encoder.embedding_dim)  # says what is missing before there is an index
 
         def write(file: IO[bytes]) -> None:
             file.write((json.dumps(header, indent=1) + "\n").encode())
@@ -133,9 +145,12 @@ class FxIndex:
                 "search with the model it was built with (-m), or build a new index"
             )
 
-    def column(self, query: str) -> VectorFile:
+    def column(self, query: str) -> VectorFile | LanceColumn:
         """The vectors under a query, which may not exist yet."""
-        name = "mixture" if not query else "query-" + "".join(c if c.isalnum() else f"%{ord(c):x}" for c in query)
+        plain = "".join(c if c.isascii() and c.isalnum() else f"-{ord(c):x}" for c in query)
+        name = f"query-{plain}" if query else "mixture"
+        if self.backend == "lance":
+            return LanceColumn(self.folder / "vectors.lance", name, self.dim)
         return VectorFile(self.folder / f"{name}.f16", self.dim)
 
     def add(
@@ -180,8 +195,13 @@ class FxIndex:
             raise UsageError(f"a tag cannot be called {reserved}; choose another name")
         settings = EmbedSettings(pool="none", hop_seconds=self.hop_seconds, batch_size=batch_size, jobs=jobs)
         places = [files] if isinstance(files, str | Path) else list(files)
-        found = collect(places)
-        return add_files(self, encoder, found, list(dict.fromkeys(queries)), tags or {}, settings, progress, fail_fast)
+        found, queries = collect(places), list(dict.fromkeys(queries))
+        added = add_files(self, encoder, found, queries, tags or {}, settings, progress, fail_fast)
+        for name in queries if added.embedded else ():
+            column = self.column(name)
+            if isinstance(column, LanceColumn):
+                column.tidy()
+        return added
 
     def remove(self, files: Sequence[str | Path]) -> int:
         """Forget files, by path; return how many of them were there."""
@@ -226,7 +246,7 @@ class FxIndex:
             raise UsageError("nothing to search by: give at least one reference with a weight other than 0")
         wanted = blend(references)
         allowed = self.catalogue.matching(where) if where else None
-        columns = {}
+        found = {}
         for name in wanted:
             parts = self.catalogue.parts(name)
             if not len(parts.recordings):
@@ -235,16 +255,26 @@ class FxIndex:
                     f"{', '.join(q or 'whole mixtures' for q in self.catalogue.queries()) or 'nothing'}; add them with "
                     f"`fxlens index add`"
                 )
-            columns[name] = Column(self.column(name), parts if allowed is None else parts.only(allowed))
-        hits = []
-        for recording, similarity, moments in rank(wanted, columns, k):
-            place = self.catalogue.places(recording)[0]
-            listen = []
-            for name, (first, row, similar) in moments.items():
-                start, end = self.catalogue.times(name, first)[row]
-                listen.append(Moment(name, float(start), float(end), similar))
-            hits.append(Hit(place.path, place.song, similarity, tuple(listen), place.tags))
-        return hits
+            found[name] = parts if allowed is None else parts.only(allowed)
+        return [self._hit(one) for one in self._rank(wanted, found, k, allowed is not None)]
+
+    def _rank(
+        self, wanted: Mapping[str, tuple[np.ndarray, float]], parts: Mapping[str, Parts], k: int, filtered: bool
+    ) -> list[Ranked]:
+        columns = {name: self.column(name) for name in wanted}
+        whole = {name: Column(c, parts[name]) for name, c in columns.items() if isinstance(c, VectorFile)}
+        if len(whole) == len(columns):
+            return rank(wanted, whole, k)
+        near = {n: NearColumn(c, parts[n], filtered) for n, c in columns.items() if not isinstance(c, VectorFile)}
+        return rank_near(wanted, near, k)
+
+    def _hit(self, found: Ranked) -> Hit:
+        place = self.catalogue.places(found.recording)[0]
+        listen = []
+        for name, (first, row, similar) in found.moments.items():
+            start, end = self.catalogue.times(name, first)[row]
+            listen.append(Moment(name, float(start), float(end), similar))
+        return Hit(place.path, place.song, found.similarity, tuple(listen), place.tags)
 
     def reference(
         self,

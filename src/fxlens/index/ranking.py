@@ -72,6 +72,21 @@ def blend(references: Sequence[Reference]) -> dict[str, tuple[np.ndarray, float]
 
 
 @dataclass(frozen=True)
+class Ranked:
+    """A recording that was found.
+
+    Args:
+        recording: its id in the catalogue.
+        similarity: weighted mean over the columns asked for.
+        moments: query -> (first row of the recording's part, which row of it is best, its similarity).
+    """
+
+    recording: int
+    similarity: float
+    moments: Mapping[str, tuple[int, int, float]]
+
+
+@dataclass(frozen=True)
 class Column:
     """What is searched of one column: its vectors, and the parts that may be found."""
 
@@ -79,9 +94,7 @@ class Column:
     parts: Parts
 
 
-def rank(
-    wanted: Mapping[str, tuple[np.ndarray, float]], columns: Mapping[str, Column], count: int
-) -> list[tuple[int, float, dict[str, tuple[int, int, float]]]]:
+def rank(wanted: Mapping[str, tuple[np.ndarray, float]], columns: Mapping[str, Column], count: int) -> list[Ranked]:
     """Find the recordings whose best windows are most similar, all of them compared.
 
     Args:
@@ -90,8 +103,7 @@ def rank(
         count: recordings wanted.
 
     Returns:
-        (recording, similarity, query -> (first row of its part, best row, similarity there)), best first; equal
-        similarities in the order in which they were added. Only recordings that every column has.
+        Best first, equal similarities in the order in which they were added; only recordings that every column has.
     """
     common: np.ndarray | None = None
     found: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, Parts]] = {}
@@ -126,5 +138,5 @@ def rank(
             own = similar[starts[p] : starts[p] + length]
             best_row = int(np.argmax(own))
             moments[query] = (int(parts.first[p]), best_row, float(own[best_row]))
-        hits.append((int(common[k]), float(total[k]), moments))
+        hits.append(Ranked(int(common[k]), float(total[k]), moments))
     return hits
