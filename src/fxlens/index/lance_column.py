@@ -1,7 +1,7 @@
 """A column in LanceDB: for libraries of more than a few million windows, where looking at every one takes too long.
 
-An index over the vectors (inverted lists of product-quantised codes) finds candidates, whose similarities are then
-computed from the vectors themselves. Without that index, and below :data:`WORTH_INDEXING` rows, every row is compared.
+Above :data:`WORTH_INDEXING` rows the vectors are divided into inverted lists, and a search looks into the lists whose
+centres are nearest; what it looks at is compared exactly. Below, and before :meth:`LanceColumn.tidy`, every row is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from fxlens.errors import MissingExtraError, OutputError
 
 WORTH_INDEXING = 200_000
 """Rows from which :meth:`LanceColumn.tidy` builds an index: below, comparing all is as fast."""
+_LISTS_SEARCHED = 100
 _ROW, _VECTOR = "row", "vector"
 
 
@@ -70,15 +71,15 @@ class LanceColumn:
 
     def tidy(self) -> None:
         """Join the small pieces that adding leaves, and index new rows where there are enough for it to pay."""
-        from lancedb.index import IvfPq
+        from lancedb.index import IvfFlat
 
         table = self._table()
         table.optimize()
         rows = table.count_rows()
         if rows >= WORTH_INDEXING and not table.list_indices():
             lists = max(1, round(rows**0.5))
-            pieces = next(n for n in (self.dim // 8, self.dim // 4, 1) if n and self.dim % n == 0)
-            table.create_index(_VECTOR, config=IvfPq(distance_type="dot", num_partitions=lists, num_sub_vectors=pieces))
+            # No quantised codes: neighbours in effects differ in the small, which codes round away.
+            table.create_index(_VECTOR, config=IvfFlat(distance_type="dot", num_partitions=lists))
 
     def read(self, rows: int) -> np.ndarray:
         """The first ``rows`` vectors, ``float16 [rows, dim]``."""
@@ -108,9 +109,9 @@ class LanceColumn:
         Returns:
             Rows and their inner products, best first.
         """
-        # Many lists and a wide second look: music that shares its effects lies scattered over neighbouring lists.
+        # Many lists: music that shares its effects lies scattered over neighbouring ones.
         search = self._table().search(np.asarray(reference, np.float32), vector_column_name=_VECTOR)
-        search = search.distance_type("dot").nprobes(64).refine_factor(10)
+        search = search.distance_type("dot").nprobes(_LISTS_SEARCHED)
         if ranges is not None:
             search = search.where(_in_ranges(ranges), prefilter=True)
         found = search.limit(count).select([_ROW, "_distance"]).to_arrow()
