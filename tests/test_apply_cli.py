@@ -23,6 +23,7 @@ from fxlens.effects.streaming_file import BLOCK_FRAMES, render_file
 from fxlens.errors import AudioDecodeError
 
 RATE = 22_050
+RESPONSES = Path(os.environ.get("FXLENS_DATA", Path(__file__).parents[2] / "shared" / "data")) / "impulse_responses"
 TAGS = {"title": "Grünes Lied 音", "artist": "Someone", "album": "Album", "comment": "mixed", "genre": "Rock"}
 CHAIN = EffectChain(
     (
@@ -213,6 +214,56 @@ def test_resume_does_what_is_missing_or_old(tmp_path: Path, chain: Path, capsys:
     shown = capsys.readouterr()
     assert [Path(line).name for line in shown.out.splitlines()] == ["b.wav", "c.wav"]
     assert "1 of 3 outputs are there already" in shown.err
+
+
+# --- recorded rooms
+
+
+@pytest.fixture
+def in_room(tmp_path: Path) -> Path:
+    """A chain in a recorded room; the room lies in ``rooms``."""
+    write(tmp_path / "rooms" / "hall.flac", sound(0.4, 2, 32_000, seed=4)[::-1], 32_000)
+    EffectChain((Effect("reverb", True, {"wet": 0.3, "predelay_ms": 4.0}, "hall"),)).save(tmp_path / "hall.json")
+    return tmp_path / "hall.json"
+
+
+def test_rooms_of_a_folder(tmp_path: Path, in_room: Path) -> None:
+    source = write(tmp_path / "in.wav", sound(4.0), subtype="FLOAT")
+    assert call(in_room, source, "-o", tmp_path / "out.wav", "--rooms", tmp_path / "rooms") == 0
+    wanted = EffectChain.load(in_room, tmp_path / "rooms").apply(io.read(source)[0], RATE)
+    assert np.abs(io.read(tmp_path / "out.wav")[0] - wanted).max() <= 1e-6
+
+
+def test_a_missing_room_is_said_before_anything_is_done(
+    tmp_path: Path, in_room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write(tmp_path / "in.wav")
+    (tmp_path / "empty").mkdir()
+    write(tmp_path / "other" / "cellar.wav")
+    for options, code, words in (
+        ((), 2, ("'hall'", "no folder of rooms was given", "--rooms FOLDER")),
+        (("--rooms", tmp_path / "other"), 2, ("'hall'", "other: no impulse response", "cellar.wav", "--rooms FOLDER")),
+        (("--rooms", tmp_path / "empty"), 1, ("empty: no impulse responses",)),
+        (("--rooms", tmp_path / "nowhere"), 1, ("nowhere: not a folder",)),
+    ):
+        assert call(in_room, source, "-o", tmp_path / "out" / "x.wav", *options) == code
+        said = capsys.readouterr().err
+        assert len(said.splitlines()) == 1 and all(word in said for word in words)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not RESPONSES.is_dir(), reason="no impulse responses: FXLENS_DATA names the folder that has them")
+def test_a_real_room(tmp_path: Path) -> None:
+    name = sorted(RESPONSES.glob("*.flac"))[0].stem
+    EffectChain((Effect("reverb", True, {"wet": 0.5}, name),)).save(tmp_path / "c.json")
+    click = np.zeros((30_000, 2))
+    click[100] = 0.5
+    source = write(tmp_path / "in.flac", click, 44_100, "PCM_24")
+    assert call(tmp_path / "c.json", source, "-o", tmp_path / "out.flac", "--rooms", RESPONSES) == 0
+    wet, rate = io.read(tmp_path / "out.flac")
+    energy = np.cumsum((wet[:, 100:] ** 2).sum(axis=0)[::-1])[::-1]
+    assert rate == 44_100 and not wet[:, :100].any()
+    assert energy[2_205] > 1e-4 * energy[0] > energy[-1]  # it rings for longer than 50 ms, and dies away
 
 
 # --- what is refused

@@ -278,8 +278,8 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
         patch.setattr(job.Network, "entry", entry)
         assert main([*call, str(tmp_path / "out.npz")]) == 130
     streams = capsys.readouterr()
-    assert streams.out == "" and streams.err.count("\n") == 1
-    assert "out.npz.partial" in streams.err and "--resume" in streams.err
+    last = streams.err.splitlines()[-1]  # a slow machine may have been told before what it waits for
+    assert streams.out == "" and "out.npz.partial" in last and "--resume" in last
     assert main([*call, str(tmp_path / "out.npz")]) == 2
     assert main([*call, str(tmp_path / "out.npz"), "--resume"]) == 0
     assert "2 of them before" in capsys.readouterr().out

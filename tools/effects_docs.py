@@ -120,7 +120,21 @@ frames whose spectrum fades, by 60 dB at frequency `f` in
 
 with `position` from 0 at 250 Hz to 1 at 16 kHz and `character` within a quarter octave of 1, by the seed; after
 `predelay_ms` of silence. `h` has unit energy for pink noise, so the wet part is about as loud as the dry one. The tail
-ends with the clip.""",
+ends with the clip.
+
+**Recorded rooms.** With `ir` among its parameters a reverb convolves with a recording instead, and has only
+`predelay_ms` and `wet` besides:
+
+```json
+{"type": "reverb", "parameters": {"ir": "halls/stage left.wav", "predelay_ms": 10.0, "wet": 0.3}}
+```
+
+`ir` is the path of a file below a folder of impulse responses, or as much of it as is unique there (`"stage left"`).
+The preset holds the name; whoever uses it gives the folder: `fxlens apply chain.json mix.wav -o out.wav --rooms ROOMS`,
+`EffectChain.load("chain.json", rooms=folder)` or `chain.with_rooms(folder)`. Without it, or if the room is not there,
+nothing is processed. Recordings may be mono or stereo and of any sample rate (wav, flac, aiff, ogg). They are used from
+the direct sound on (where they first come within 20 dB of their peak), for 6 s at most, at unit energy for pink noise
+on average over the channels, so a balance between these stays.""",
 }
 
 CAPTIONS = {

@@ -21,7 +21,7 @@ from fxlens.effects.export.saturation import typical_makeup_db
 from fxlens.effects.export.sheet import decibels, duration, frequency
 from fxlens.effects.registry import PROCESSORS
 from fxlens.effects.sampling import TRAINING_TYPES, draw_chain
-from fxlens.errors import OutputError, UsageError
+from fxlens.errors import OutputError, PresetError, UsageError
 
 
 def sheet(*effects: Effect, tempo_bpm: float | None = None) -> str:
@@ -129,6 +129,50 @@ def test_room_file_is_the_room(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be made"):
         write_room(effect, 3, tmp_path / "file" / "below", 22_050)
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Path:
+    """A folder with one recorded room, ``hall|1.wav``."""
+    (tmp_path / "rooms").mkdir()
+    noise = np.random.default_rng(0).standard_normal((2, 9_000)) * np.exp(-np.arange(9_000) / 1_500.0)
+    io.write(tmp_path / "rooms" / "hall|1.wav", (0.1 * noise).astype(np.float32), 44_100)
+    return tmp_path / "rooms"
+
+
+def test_a_recorded_room_is_named_in_every_format(hall: Path) -> None:
+    chain = EffectChain((Effect("reverb", True, {"wet": 0.5, "predelay_ms": 12.0}, "hall|1"),))
+    text = export(chain, "sheet").text
+    assert r"| room | `hall\|1` |" in text and "| pre-delay | 12 ms |" in text and "| mix | 50 % |" in text
+    assert "decay |" not in text and "number" not in text
+    assert json.loads(export(chain, "json").text)["processors"][0]["parameters"]["ir"] == "hall|1"
+    code = export(chain, "pedalboard").text
+    assert "# Left out: the recorded room 'hall|1'" in code and "--rooms" in code and "Convolution" not in code
+    line, notes = export(chain, "ffmpeg")
+    assert line == "anull\n" and "'hall|1'" in notes[0] and "--write-rooms" in notes[0]
+    as_it_is = export(chain.with_rooms(hall), "pedalboard").text
+    assert f"Convolution('{hall.as_posix()}/hall|1.wav'" in as_it_is and "pre-delay of 12.0 ms is left out" in as_it_is
+
+
+def test_a_room_cannot_be_written_that_is_not_there(hall: Path, tmp_path: Path) -> None:
+    chain = EffectChain((Effect("reverb", True, {"wet": 0.5}, "hall|1"),))
+    for format in ("pedalboard", "ffmpeg"):
+        with pytest.raises(PresetError, match="no folder of rooms was given"):
+            export(chain, format, write_rooms=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UsageError, match="gain has no room"):
+        write_room(Effect("gain"), 1, tmp_path, 44_100)
+
+
+def test_command_writes_recorded_rooms(hall: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chain = EffectChain((Effect("reverb", True, {"wet": 0.5, "predelay_ms": 12.0}, "hall|1"),))
+    chain.save(tmp_path / "c.json")
+    rooms = ["--rooms", str(hall), "--write-rooms", str(tmp_path / "out")]
+    assert main(["export", str(tmp_path / "c.json"), "-f", "pedalboard", *rooms, "--sample-rate", "32000"]) == 0
+    assert f"Convolution('{tmp_path.as_posix()}/out/room-1-32000hz.wav'" in capsys.readouterr().out
+    written, rate = io.read(tmp_path / "out" / "room-1-32000hz.wav")
+    late = np.abs(written).max(axis=0)
+    assert rate == 32_000 and np.argmax(late > 0.1 * late.max()) == pytest.approx(0.012 * rate, abs=20)
 
 
 @pytest.mark.parametrize(

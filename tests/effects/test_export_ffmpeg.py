@@ -14,6 +14,7 @@ from fxlens.effects.distortion import CALIBRATION_DBFS
 from fxlens.effects.effect import Effect
 from fxlens.effects.export.ffmpeg_filter import write_ffmpeg
 from fxlens.effects.multiband import BANDS
+from fxlens.effects.recorded_rooms import load_folder
 from fxlens.effects.registry import PROCESSORS
 from fxlens.effects.sampling import draw_chain
 
@@ -87,6 +88,14 @@ def test_reverb_with_its_room(name: str, tmp_path: Path) -> None:
     reverb = Effect("reverb", parameters={"seed": 3.0, "decay_seconds": 0.6, "wet": 0.35, "predelay_ms": 11.0})
     theirs, ours = both(reverb, noise(), tmp_path, rooms=tmp_path / name)
     assert np.abs(theirs - ours).max() < 2e-6
+
+
+def test_recorded_room(tmp_path: Path) -> None:
+    response = 0.1 * np.random.default_rng(1).standard_normal(9_000) * np.exp(-np.arange(9_000) / 2e3)
+    soundfile.write(tmp_path / "hall.flac", response, 48_000)
+    hall = Effect("reverb", True, {"wet": 0.35, "predelay_ms": 11.0}, "hall", load_folder(tmp_path))
+    theirs, ours = both(hall, noise(), tmp_path, rooms=tmp_path / "out")
+    assert np.abs(theirs - ours).max() < 2e-6 and np.abs(ours - noise()).max() > 0.1
 
 
 @pytest.mark.parametrize("level", [0.05, 0.2, 0.6])

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from fxlens.effects.chain import EffectChain
 from fxlens.effects.distortion import CALIBRATION_DBFS
 from fxlens.effects.effect import Effect
 from fxlens.effects.export.pedalboard_code import write_pedalboard
+from fxlens.effects.recorded_rooms import load_folder
 from fxlens.effects.registry import PROCESSORS
 from fxlens.effects.sampling import draw_chain
 
@@ -84,6 +86,21 @@ def test_reverb_with_its_room(tmp_path: Path) -> None:
         reverb = Effect("reverb", parameters={"seed": 3.0, "decay_seconds": 0.6, "wet": wet, "predelay_ms": 11.0})
         theirs, ours = both(reverb, noise(), rooms=tmp_path)
         assert np.abs(theirs - ours).max() < 1e-4
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_recorded_room(tmp_path: Path, channels: int) -> None:
+    """As all we make of it, and, where nothing precedes the direct sound, as it is."""
+    response = (
+        0.1 * np.random.default_rng(1).standard_normal((9_000, channels)) * np.exp(-np.arange(9_000) / 2e3)[:, None]
+    )
+    response[0] = 0.5
+    soundfile.write(tmp_path / "hall.wav", response, RATE, subtype="FLOAT")
+    for predelay_ms, written in ((11.0, tmp_path / "out"), (0.0, tmp_path / "out"), (0.0, None)):
+        hall = Effect("reverb", True, {"wet": 0.35, "predelay_ms": predelay_ms}, "hall", load_folder(tmp_path))
+        theirs, ours = both(hall, noise(), rooms=written)
+        assert np.abs(theirs - ours).max() < 1e-4
+        assert np.abs(ours - noise()).max() > 0.1
 
 
 @pytest.mark.parametrize("decay_seconds", [0.8, 2.0])

@@ -12,10 +12,10 @@ from scipy.signal import fftconvolve
 from fxlens.effects.impulse_responses import (
     LONGEST_SECONDS,
     convolve,
-    load_folder,
     pink_energy,
     prepare_response,
 )
+from fxlens.effects.recorded_rooms import load_folder
 from fxlens.errors import AudioChannelsError, AudioError, AudioSilentError, DataError
 
 

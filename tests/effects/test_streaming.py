@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fxlens.dsp.streaming_kernels import limiter_gain_onwards, rest
+from fxlens.dsp.kernels import limiter_gain, rest
 from fxlens.effects.chain import EffectChain
 from fxlens.effects.effect import Effect
 from fxlens.effects.registry import PROCESSORS
+from fxlens.effects.reverb import Reverb
 from fxlens.effects.sampling import draw_chain
 from fxlens.effects.streaming import DistortionLevel, measure, open_stream, passes
 from fxlens.effects.streaming_convolution import ConvolutionStage, delay_response, reverb_response
@@ -150,7 +151,7 @@ def test_convolution_by_parts_is_that_of_numpy(parts: int) -> None:
 def test_a_response_is_stored_once_if_both_channels_share_it() -> None:
     delay, reverb = Effect("delay", True, {"wet": 0.5}), Effect("reverb", True, {"wet": 0.5})
     assert delay_response(RATE, delay.parameters).shape[0] == 1
-    assert reverb_response(RATE, reverb.parameters).shape[0] == 2
+    assert reverb_response(RATE, Reverb(), reverb.parameters).shape[0] == 2
 
 
 @pytest.mark.parametrize("low_crossover_hz", [20.0, 300.0])
@@ -278,7 +279,7 @@ def test_a_distortion_without_its_level_is_refused() -> None:
 def test_state_is_carried_by_the_kernels() -> None:
     """Without it, the second half of this would begin at rest again: the test of the test above."""
     audio, gain, state = np.full((2, 200), 0.9), np.empty(200), rest()
-    limiter_gain_onwards(audio, 0.1, 0.01, 0.001, state, gain)
+    limiter_gain(audio, 0.1, 0.01, 0.001, state, gain)
     assert tuple(state) != tuple(rest()) and state[1] == gain[-1] < 0.5
 
 

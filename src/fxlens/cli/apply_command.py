@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fxlens.cli import console
+from fxlens.cli.rooms_option import RoomsOption
 from fxlens.cli.seconds_bar import SecondsBar
 from fxlens.errors import AudioDecodeError, AudioError, FxLensError, MissingExtraError, OutputError, UsageError
 
@@ -26,6 +27,7 @@ def apply(
     suffix: Annotated[
         str | None, typer.Option(help="Format in a folder, e.g. .flac.", show_default="that of each input")
     ] = None,
+    rooms: RoomsOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Pass by outputs that are newer than their input and the chain.")
     ] = False,
@@ -39,7 +41,8 @@ def apply(
     from fxlens.dsp.compilation import compile_kernels
     from fxlens.effects.chain import EffectChain
 
-    effects = EffectChain.load(chain)
+    effects = EffectChain.load(chain, rooms)
+    effects.require_rooms()
     with console.said_if_slow("compiling the effects for this machine, once; this takes up to a minute"):
         compile_kernels("exact", "streaming")
     jobs = _jobs(inputs, output, suffix)

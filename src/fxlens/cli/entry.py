@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from fxlens import __version__
-from fxlens.cli import console, data_commands, index_command
+from fxlens.cli import console, data_commands, index_command, termination
 from fxlens.cli.apply_command import apply
 from fxlens.cli.demo_command import demo
 from fxlens.cli.embed_command import embed
@@ -25,7 +25,7 @@ app = typer.Typer(
     name="fxlens",
     help="Hear what was done to a mix: embeddings of audio effects, whole or one instrument at a time.",
     epilog="Exit codes: 0 done; 1 nothing could be done; 2 usage or configuration; 3 some files failed; "
-    "4 model unavailable; 130 interrupted.",
+    "4 model unavailable; 130 interrupted; 143 told to end (SIGTERM).",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -71,8 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done; 1 nothing could be done; 2 usage or configuration; 3 some files failed; 4 a
-        model or an optional dependency is not available; 130 interrupted.
+        model or an optional dependency is not available; 130 interrupted, 143 by SIGTERM.
     """
+    with termination.as_interrupt() as ended:
+        code = _run(arguments)
+    return termination.EXIT_CODE if ended.came and code != 0 else code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         with console.plain_warnings():
             app(None if arguments is None else list(arguments), prog_name="fxlens")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fxlens.cli import console
+from fxlens.cli.rooms_option import RoomsOption
 
 
 def export(
@@ -25,7 +26,8 @@ def export(
     sample_rate: Annotated[
         int, typer.Option(metavar="HZ", help="Of the audio it is for (pedalboard, ffmpeg).")
     ] = 44_100,
-    rooms: Annotated[
+    rooms: RoomsOption = None,
+    write_rooms: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
@@ -44,8 +46,8 @@ def export(
     from fxlens.effects.export import formats
     from fxlens.errors import OutputError
 
-    effects = at_amount(EffectChain.load(chain), amount)
-    exported = formats.export(effects, format, sample_rate, tempo, rooms)
+    effects = at_amount(EffectChain.load(chain, rooms), amount)
+    exported = formats.export(effects, format, sample_rate, tempo, write_rooms)
     for note in exported.notes:
         console.say(note)
     if output is None:

@@ -113,7 +113,8 @@ def _chain(path: Path) -> dict[str, Any]:
 
     facts: dict[str, Any] = {}
     for position, effect in enumerate(EffectChain.load(path).effects, start=1):
-        values = ", ".join(f"{name} {value:g}" for name, value in effect.parameters.items())
+        room = [f"ir {effect.ir}"] if effect.ir else []
+        values = ", ".join([*room, *(f"{name} {value:g}" for name, value in effect.parameters.items())])
         facts[f"{position} {effect.type}"] = values if effect.enabled else f"(off) {values}"
     return facts
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from fxlens.dsp import kernels
 from fxlens.dsp.fast.compilation import compile_fast_kernels
-from fxlens.dsp.streaming_kernels import compander_gain_onwards, limiter_gain_onwards, rest
 
 Face = Literal["exact", "fast", "gradient", "streaming"]
 
@@ -28,16 +27,14 @@ def compile_kernels(*faces: Face) -> None:
 
 def _exact() -> None:
     silence, gain = np.zeros((2, 1)), np.zeros(1)
-    kernels.compander_gain(silence, 0.0, 0.0, 1.0, 0.0, 0.0, 0.5, 0.5, 0.5, gain)
-    kernels.limiter_gain(silence, 1.0, 0.5, 0.5, gain)
+    kernels.compander_gain(silence, 0.0, 0.0, 1.0, 0.0, 0.0, 0.5, 0.5, 0.5, kernels.rest(), gain)
+    kernels.limiter_gain(silence, 1.0, 0.5, 0.5, kernels.rest(), gain)
     kernels.lowpass_both_ways(silence, 0.5, 0.0, 0.0, np.zeros((2, 1)), np.zeros((2, 1)))
 
 
 def _streaming() -> None:
-    silence, gain = np.zeros((2, 1)), np.zeros(1)
-    compander_gain_onwards(silence, 0.0, 0.0, 1.0, 0.0, 0.0, 0.5, 0.5, 0.5, rest(), gain)
-    limiter_gain_onwards(silence, 1.0, 0.5, 0.5, rest(), gain)
-    kernels.lowpass_run(silence, 0.5, 0.0, 0.0, False, np.zeros(4), np.zeros((2, 1)))
+    _exact()
+    kernels.lowpass_run(np.zeros((2, 1)), 0.5, 0.0, 0.0, False, np.zeros(4), np.zeros((2, 1)))
 
 
 def _gradient() -> None:

@@ -15,7 +15,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from scipy.fft import next_fast_len
-from scipy.signal import sosfilt
 from torch import Tensor
 
 from fxlens.dsp.gradient.filters import filter_cascade
@@ -93,19 +92,6 @@ def biquad(part: Section) -> Value:
     if isinstance(k, Tensor):
         return torch.stack(torch.broadcast_tensors(*rows), dim=-1)
     return np.stack(np.broadcast_arrays(*rows), axis=-1)
-
-
-def filter_exact(audio: np.ndarray, parts: Sequence[Section]) -> np.ndarray:
-    """Run sections one after the other by their recursion, from rest.
-
-    Args:
-        audio: ``float64 [..., T]``.
-        parts: sections of plain floats.
-
-    Returns:
-        ``float64 [..., T]``.
-    """
-    return np.asarray(sosfilt(np.stack([biquad(part) for part in parts]), audio, axis=-1))
 
 
 def decay_samples(rows: np.ndarray, floor: float = TAIL_FLOOR) -> int:

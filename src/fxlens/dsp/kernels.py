@@ -42,6 +42,11 @@ def compiled(function: Function) -> Function:
         return numba.njit(**options)(function)
 
 
+def rest() -> np.ndarray:
+    """Return the state of a detector and a gain that have heard nothing yet: ``float64 [2]``."""
+    return np.array([LEVEL_FLOOR, 1.0])
+
+
 @compiled
 def attack_release_rows(
     x: np.ndarray,
@@ -167,9 +172,12 @@ def compander_gain(
     fall: float,
     attack: float,
     release: float,
+    state: np.ndarray,
     gain: np.ndarray,
 ) -> None:
     """Stereo-linked gain of a compressor and downward expander: detector, static curve, ballistics.
+
+    Cut anywhere, blocks give the samples of the whole.
 
     Args:
         audio: ``float64 [2, T]``.
@@ -181,9 +189,10 @@ def compander_gain(
         fall: one-pole coefficient of the detector's fall.
         attack: one-pole coefficient of the gain where it falls.
         release: one-pole coefficient of the gain where it rises.
+        state: ``float64 [2]``, level and smoothed gain before the first sample; carried on. See :func:`rest`.
         gain: ``float64 [T]``, written: linear gain.
     """
-    level, smooth = LEVEL_FLOOR, 1.0
+    level, smooth = state
     # Block by block, so that the curve, which no sample carries over, runs on vectors and in the cache.
     for start in range(0, gain.size, _BLOCK):
         left, right, block = (
@@ -199,26 +208,33 @@ def compander_gain(
         for t in range(block.size):
             smooth += (attack if block[t] < smooth else release) * (block[t] - smooth)
             block[t] = smooth
+    state[0], state[1] = level, smooth
 
 
 @compiled
-def limiter_gain(audio: np.ndarray, threshold: float, attack: float, release: float, gain: np.ndarray) -> None:
+def limiter_gain(
+    audio: np.ndarray, threshold: float, attack: float, release: float, state: np.ndarray, gain: np.ndarray
+) -> None:
     """Stereo-linked gain of a limiter: smoothed peak, ``min(1, threshold / peak)``, smoothed again.
+
+    Cut anywhere, blocks give the samples of the whole.
 
     Args:
         audio: ``float64 [2, T]``.
         threshold: linear amplitude.
         attack: one-pole coefficient where the peak rises and where the gain falls.
         release: one-pole coefficient for the other direction of both.
+        state: ``float64 [2]``, smoothed peak and smoothed gain before the first sample; carried on. See :func:`rest`.
         gain: ``float64 [T]``, written: linear gain.
     """
-    level, smooth = LEVEL_FLOOR, 1.0
-    for t in range(audio.shape[1]):
+    level, smooth = state
+    for t in range(gain.size):
         peak = max(abs(audio[0, t]), abs(audio[1, t]), LEVEL_FLOOR)
         level += (release if peak < level else attack) * (peak - level)
         target = min(1.0, threshold / level)
         smooth += (attack if target < smooth else release) * (target - smooth)
         gain[t] = smooth
+    state[0], state[1] = level, smooth
 
 
 @compiled

@@ -17,6 +17,8 @@ from fxlens.audio.loudness import normalize_loudness
 from fxlens.effects.effect import Effect
 from fxlens.effects.preset import load_preset, read_preset, save_preset, write_preset
 from fxlens.effects.processor import Parameter, Processor, Range, require_finite
+from fxlens.effects.recorded_reverb import RecordedReverb
+from fxlens.effects.recorded_rooms import RecordedRooms, load_folder
 from fxlens.effects.rendering import effect_fault, render_chains
 from fxlens.errors import (
     AudioChannelsError,
@@ -190,6 +192,34 @@ class EffectChain:
         """Write the preset (see :mod:`fxlens.effects.preset`)."""
         return write_preset(self.effects)
 
+    def with_rooms(self, rooms: RecordedRooms | str | Path) -> EffectChain:
+        """Return the chain with a place to look for its recorded rooms.
+
+        A chain that names recorded rooms needs one before it can process anything; all others ignore it.
+
+        Args:
+            rooms: a folder, or what :func:`fxlens.effects.recorded_rooms.load_folder` made of it.
+
+        Raises:
+            PresetError: an effect that is on names a room that is not there.
+            DataError: the folder is not there, or has no rooms.
+        """
+        found = rooms if isinstance(rooms, RecordedRooms) else load_folder(rooms)
+        bound = EffectChain(tuple(replace(e, rooms=found) if e.ir is not None else e for e in self.effects))
+        bound.require_rooms()
+        return bound
+
+    def require_rooms(self) -> None:
+        """Refuse a chain that cannot process anything because a recorded room is missing.
+
+        Raises:
+            PresetError: an effect that is on names a recorded room, and it is not there, or no rooms were given.
+        """
+        for effect in self.effects:
+            processor = effect.processor
+            if effect.enabled and isinstance(processor, RecordedReverb):
+                processor.path()
+
     @classmethod
     def from_json(cls, text: str) -> EffectChain:
         """Read a preset.
@@ -208,13 +238,20 @@ class EffectChain:
         save_preset(self.effects, Path(path))
 
     @classmethod
-    def load(cls, path: str | Path) -> EffectChain:
+    def load(cls, path: str | Path, rooms: RecordedRooms | str | Path | None = None) -> EffectChain:
         """Read a preset file.
 
+        Args:
+            path: the file.
+            rooms: where its recorded rooms are, see :meth:`with_rooms`. Without it a chain that names such rooms
+                can be looked at, changed and written, but nothing can be processed.
+
         Raises:
-            PresetError: the file cannot be read, or is not a valid preset.
+            PresetError: the file cannot be read, is not a valid preset, or names a room that is not there.
+            DataError: the folder of rooms is not there, or has none.
         """
-        return cls(load_preset(Path(path)))
+        chain = cls(load_preset(Path(path)))
+        return chain if rooms is None else chain.with_rooms(rooms)
 
     def _slots(self, ranges: Range) -> list[tuple[Effect, Parameter]]:
         return [(effect, p) for effect in self.effects for p in _adjustable(effect.processor, ranges)]

@@ -2,10 +2,8 @@
 
 The mix is that of a plug-in's mix knob: ``wet`` 0 is the input, 1 only echoes. ``D`` need not be a whole
 number of samples. Unrolled, the recursion is a sum of echoes, d(t) = sum_k feedback^(k-1) x(t - k D), and
-each echo is read between the samples with a sinc under a Blackman window (half width 32 samples; exact for
-whole samples, transparent to about 0.9 of the Nyquist frequency). Summing echoes rather than re-reading a
-delay line keeps the tenth echo as bright as the first: interpolation errors do not add up. On windowed sinc
-interpolation see T. I. Laakso et al., "Splitting the unit delay", IEEE Signal Processing Magazine, 1996.
+each echo is read between the samples, see :mod:`fxlens.effects.fractional_pulse`. Summing echoes rather than
+re-reading a delay line keeps the tenth echo as bright as the first: interpolation errors do not add up.
 """
 
 from __future__ import annotations
@@ -24,10 +22,8 @@ from fxlens.dsp.fast.echoes import TAPS_TOGETHER, add_echoes_in_place
 from fxlens.dsp.fast.mixing import blend_in_place
 from fxlens.dsp.fast.overlap_save import block_size, convolve_blocks
 from fxlens.dsp.gradient.convolution import convolve
+from fxlens.effects.fractional_pulse import HALF_WIDTH, pulse_taps, pulse_tensors
 from fxlens.effects.processor import Parameter, Processor, Range
-
-HALF_WIDTH = 32
-"""Samples of the interpolator either side of an echo; the shortest delay (2 ms) is longer at every rate."""
 
 QUIETEST_ECHO = 1e-8
 """Echoes below this share of the first are left out (-160 dB)."""
@@ -100,13 +96,8 @@ def echo_taps(delay_samples: float, feedback: float, length: int) -> list[tuple[
     """Where the taps of every echo lie, whole samples before ``length``, and their weights."""
     echoes = []
     for echo in range(_echo_count(feedback, delay_samples, length)):
-        centre = (echo + 1) * delay_samples
-        first = max(math.ceil(centre) - HALF_WIDTH, 0)
-        at = np.arange(first, min(math.floor(centre) + HALF_WIDTH + 1, length))
-        offset = at - centre
-        angle = math.pi * offset / HALF_WIDTH
-        window = 0.42 + 0.5 * np.cos(angle) + 0.08 * np.cos(2.0 * angle)
-        echoes.append((at, feedback**echo * np.sinc(offset) * window))
+        at, weight = pulse_taps((echo + 1) * delay_samples, length)
+        echoes.append((at, feedback**echo * weight))
     return echoes
 
 
@@ -142,13 +133,8 @@ def _echoes(length: int, delay_samples: Tensor, feedback: Tensor) -> Tensor:
     loudest, shortest, longest = torch.stack([feedback.max(), delay_samples.min(), delay_samples.max()]).tolist()
     echo = torch.arange(_echo_count(loudest, shortest, length), device=feedback.device)
 
-    centre = (echo + 1) * delay_samples  # [B, K]
-    tap = torch.arange(1 - HALF_WIDTH, HALF_WIDTH + 1, device=feedback.device)
-    at = torch.floor(centre.detach()).long().unsqueeze(-1) + tap  # [B, K, taps]
-    offset = at - centre.unsqueeze(-1)
-    angle = math.pi * offset / HALF_WIDTH
-    window = 0.42 + 0.5 * torch.cos(angle) + 0.08 * torch.cos(2.0 * angle)
-    weight = (feedback**echo).unsqueeze(-1) * torch.sinc(offset) * window
+    at, pulses = pulse_tensors((echo + 1) * delay_samples)  # [B, K, taps]
+    weight = (feedback**echo).unsqueeze(-1) * pulses
 
     size = min(length, math.ceil(len(echo) * longest) + HALF_WIDTH + 1)
     outside = (at < 0) | (at >= size)

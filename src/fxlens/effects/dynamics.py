@@ -17,8 +17,8 @@ from fxlens.dsp.envelope import DETECTOR_FALL_MS, time_coefficient, time_coeffic
 from fxlens.dsp.fast.dynamics import DB_PER_OCTAVE, compress_in_place, limit_in_place
 from fxlens.dsp.gradient.compander import SETTINGS, compress
 from fxlens.dsp.gradient.limiter import limit_peaks
-from fxlens.dsp.kernels import GAIN_FLOOR_DB, compander_gain, limiter_gain
-from fxlens.effects.processor import Parameter, Processor
+from fxlens.dsp.kernels import GAIN_FLOOR_DB, compander_gain, limiter_gain, rest
+from fxlens.effects.processor import Parameter, Processor, Run
 from fxlens.errors import PresetError
 
 SHORTEST_MS = 0.01
@@ -57,11 +57,14 @@ class Compressor(Processor):
         Parameter("makeup_db", -12.0, 24.0, 0.0),
     )
 
-    def reference(self, audio: np.ndarray, sample_rate: int, **values: float) -> np.ndarray:
+    def onwards(self, sample_rate: int, **values: float) -> Run:
+        """Make :meth:`reference` for a clip that comes in blocks.
+
+        Raises:
+            PresetError: a setting for which the equations have no meaning.
+        """
         self._require(values)
-        gain = np.empty(audio.shape[1])
-        compander_gain(
-            np.ascontiguousarray(audio, dtype=np.float64),
+        settings = (
             values["threshold_db"],
             1.0 - 1.0 / values["ratio"],
             max(values["knee_db"], NARROWEST_KNEE_DB),
@@ -70,10 +73,19 @@ class Compressor(Processor):
             time_coefficient(DETECTOR_FALL_MS, sample_rate),
             time_coefficient(values["attack_ms"], sample_rate),
             time_coefficient(values["release_ms"], sample_rate),
-            gain,
         )
-        gain *= 10.0 ** (values["makeup_db"] / 20.0)
-        return audio * gain
+        makeup, state = 10.0 ** (values["makeup_db"] / 20.0), rest()
+
+        def run(block: np.ndarray) -> np.ndarray:
+            gain = np.empty(block.shape[1])
+            compander_gain(np.ascontiguousarray(block, dtype=np.float64), *settings, state, gain)
+            gain *= makeup
+            return block * gain
+
+        return run
+
+    def reference(self, audio: np.ndarray, sample_rate: int, **values: float) -> np.ndarray:
+        return self.onwards(sample_rate, **values)(audio)
 
     def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
         v = {name: value.to(audio.device).double() for name, value in values.items()}
@@ -128,18 +140,25 @@ class Limiter(Processor):
         Parameter("release_ms", 20.0, 1000.0, 100.0, log=True),
     )
 
+    def onwards(self, sample_rate: int, **values: float) -> Run:
+        """Make :meth:`reference` for a clip that comes in blocks.
+
+        Raises:
+            PresetError: a setting for which the equations have no meaning.
+        """
+        self._require(values)
+        threshold, state = 10.0 ** (values["threshold_db"] / 20.0), rest()
+        attack, release = (time_coefficient(values[name], sample_rate) for name in ("attack_ms", "release_ms"))
+
+        def run(block: np.ndarray) -> np.ndarray:
+            gain = np.empty(block.shape[1])
+            limiter_gain(np.ascontiguousarray(block, dtype=np.float64), threshold, attack, release, state, gain)
+            return block * gain
+
+        return run
+
     def reference(self, audio: np.ndarray, sample_rate: int, **values: float) -> np.ndarray:
-        for name in ("attack_ms", "release_ms"):
-            require(self.type, name, values[name], SHORTEST_MS)
-        gain = np.empty(audio.shape[1])
-        limiter_gain(
-            np.ascontiguousarray(audio, dtype=np.float64),
-            10.0 ** (values["threshold_db"] / 20.0),
-            time_coefficient(values["attack_ms"], sample_rate),
-            time_coefficient(values["release_ms"], sample_rate),
-            gain,
-        )
-        return audio * gain
+        return self.onwards(sample_rate, **values)(audio)
 
     def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
         v = {name: value.to(audio.device).double() for name, value in values.items()}
@@ -149,11 +168,14 @@ class Limiter(Processor):
         return limit_peaks(audio, torch.stack([10.0 ** (v["threshold_db"] / 20.0), attack, release], dim=1))
 
     def fast_clip(self, clip: np.ndarray, sample_rate: int, **values: float) -> None:
-        for name in ("attack_ms", "release_ms"):
-            require(self.type, name, values[name], SHORTEST_MS)
+        self._require(values)
         limit_in_place(
             clip,
             10.0 ** (values["threshold_db"] / 20.0),
             time_coefficient(values["attack_ms"], sample_rate),
             time_coefficient(values["release_ms"], sample_rate),
         )
+
+    def _require(self, values: Mapping[str, float]) -> None:
+        for name in ("attack_ms", "release_ms"):
+            require(self.type, name, values[name], SHORTEST_MS)

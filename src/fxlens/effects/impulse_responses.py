@@ -1,6 +1,7 @@
-"""Impulse responses as such: their energy, convolution with them, and folders of recorded ones.
+"""Impulse responses as such: their energy, convolution with them, and what makes a recording one.
 
-The rooms that a seed names are in :mod:`fxlens.effects.room_bank`.
+The rooms that a seed names are in :mod:`fxlens.effects.room_bank`, folders of recorded ones in
+:mod:`fxlens.effects.recorded_rooms`.
 
 **Energy.** A response has unit energy for pink noise when the mean of |H(f)|^2, weighted by 1 / f from 40
 Hz to 10 kHz, is 1. A source with as much power in each octave, which music roughly is, then leaves the room
@@ -12,19 +13,15 @@ every sample rate.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
-from fxlens.audio import io
 from fxlens.audio.waveform import resample
-from fxlens.errors import AudioChannelsError, AudioSilentError, DataError
+from fxlens.errors import AudioChannelsError, AudioSilentError
 
 LONGEST_SECONDS = 6.0
 """No response is longer than this, pre-delay aside; what a recording has beyond it is faded out."""
-RECORDED_SUFFIXES = frozenset({".wav", ".flac", ".aif", ".aiff", ".ogg"})
 ONSET_DB = -20.0
 """The direct sound arrives where a recording first comes this close to its peak (ISO 3382-1)."""
 _ENERGY_BAND_HZ = (40.0, 10_000.0)
@@ -72,71 +69,6 @@ def mix(audio: np.ndarray, spectrum: np.ndarray, size: int, wet: float) -> np.nd
     """Do :func:`convolve` with a response already transformed by :func:`response_spectrum`."""
     in_room = irfft(rfft(audio, size) * spectrum, size, overwrite_x=True)[..., : audio.shape[-1]]
     return (1.0 - wet) * audio + wet * in_room
-
-
-class RecordedRooms:
-    """The recorded responses of a folder, read when they are first asked for.
-
-    Args:
-        folder: where they are.
-        names: paths below it, with ``/``, e.g. ``"halls/stage left.wav"``; these are also their names in
-            presets.
-    """
-
-    def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
-        self.folder, self.names = folder, names
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def response(self, name: str, sample_rate: int) -> np.ndarray:
-        """Return one response, ready for :func:`convolve`.
-
-        It begins with the direct sound, lasts 6 s at most and has unit energy for pink noise, on average
-        over its channels, so that a balance between them stays. A mono recording serves both channels.
-
-        Args:
-            name: one of ``names``.
-            sample_rate: Hz, whatever that of the recording.
-
-        Returns:
-            ``float64 [2, N]``, read-only (the last few are cached).
-
-        Raises:
-            DataError: there is no response of that name.
-            AudioError: the file cannot be used; the message says why.
-        """
-        if name not in self.names:
-            raise DataError(
-                f"{self.folder}: no impulse response {name!r}; there are {len(self.names)}, "
-                f"e.g. {', '.join(self.names[:3])}"
-            )
-        return _read_response(self.folder / name, int(sample_rate))
-
-
-def load_folder(path: str | Path) -> RecordedRooms:
-    """Find the impulse responses in a folder and those below it: mono or stereo, any rate.
-
-    Raises:
-        DataError: the folder is not there or has none.
-    """
-    folder = Path(path)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: not a folder; give the folder that has the impulse responses")
-    files = (f for f in folder.rglob("*") if f.is_file() and f.suffix.lower() in RECORDED_SUFFIXES)
-    names = tuple(sorted(f.relative_to(folder).as_posix() for f in files if not f.name.startswith(".")))
-    if not names:
-        endings = ", ".join(sorted(RECORDED_SUFFIXES))
-        raise DataError(f"{folder}: no impulse responses; add files ending in {endings}")
-    return RecordedRooms(folder, names)
-
-
-@lru_cache(maxsize=16)
-def _read_response(path: Path, sample_rate: int) -> np.ndarray:
-    samples, rate = io.read(path)
-    response = prepare_response(np.asarray(samples, dtype=np.float64), int(rate), sample_rate, str(path))
-    response.flags.writeable = False
-    return response
 
 
 def prepare_response(response: np.ndarray, rate: int, sample_rate: int, source: str) -> np.ndarray:

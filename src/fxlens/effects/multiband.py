@@ -13,9 +13,9 @@ from fxlens.dsp.envelope import DETECTOR_FALL_MS, time_coefficient, time_coeffic
 from fxlens.dsp.fast.bands import compand_bands_in_place, lowpass_coefficients, tail_samples
 from fxlens.dsp.fast.dynamics import DB_PER_OCTAVE
 from fxlens.dsp.gradient.compander import SETTINGS, compress_bands
-from fxlens.dsp.kernels import compander_gain
+from fxlens.dsp.kernels import compander_gain, rest
 from fxlens.effects.dynamics import NARROWEST_KNEE_DB, SHORTEST_MS, require
-from fxlens.effects.processor import Parameter, Processor
+from fxlens.effects.processor import Parameter, Processor, Run
 
 BANDS = ("low", "mid", "high")
 SMALLEST_EXPANDER_RATIO = 0.01
@@ -31,6 +31,49 @@ def _band_parameters(band: str) -> tuple[Parameter, ...]:
         Parameter(f"{band}_attack_ms", 1.0, 20.0, 5.0, log=True),
         Parameter(f"{band}_release_ms", 20.0, 500.0, 100.0, log=True),
     )
+
+
+def band_change(band: str, sample_rate: int, values: Mapping[str, float]) -> Run:
+    """Make what turns the next block of a band into what is to be added to it: its gain less 1, times itself.
+
+    Args:
+        band: one of ``BANDS``.
+        sample_rate: Hz.
+        values: every parameter of the multiband compressor.
+
+    Returns:
+        A function that works in place, ``float64 [2, N]``, C-contiguous, and returns its argument.
+
+    Raises:
+        PresetError: a setting for which the equations have no meaning.
+    """
+    _require_band(band, values)
+    settings = (
+        values[f"{band}_threshold_db"],
+        1.0 - 1.0 / values[f"{band}_ratio"],
+        NARROWEST_KNEE_DB,
+        values[f"{band}_expander_threshold_db"],
+        1.0 / min(max(values[f"{band}_expander_ratio"], SMALLEST_EXPANDER_RATIO), 1.0) - 1.0,
+        time_coefficient(DETECTOR_FALL_MS, sample_rate),
+        time_coefficient(values[f"{band}_attack_ms"], sample_rate),
+        time_coefficient(values[f"{band}_release_ms"], sample_rate),
+    )
+    state = rest()
+
+    def run(block: np.ndarray) -> np.ndarray:
+        gain = np.empty(block.shape[1])
+        compander_gain(block, *settings, state, gain)
+        gain -= 1.0
+        block *= gain
+        return block
+
+    return run
+
+
+def _require_band(band: str, values: Mapping[str, float]) -> None:
+    require("multiband_compressor", f"{band}_ratio", values[f"{band}_ratio"], 1.0)
+    for name in ("attack_ms", "release_ms"):
+        require("multiband_compressor", f"{band}_{name}", values[f"{band}_{name}"], SHORTEST_MS)
 
 
 class MultibandCompressor(Processor):
@@ -54,25 +97,9 @@ class MultibandCompressor(Processor):
     )
 
     def reference(self, audio: np.ndarray, sample_rate: int, **values: float) -> np.ndarray:
-        self._require(values)
-        fall = time_coefficient(DETECTOR_FALL_MS, sample_rate)
-        gain = np.empty(audio.shape[1])
         bands = split_bands(audio, values["low_crossover_hz"], values["high_crossover_hz"], sample_rate)
-        for name, signal in zip(BANDS, bands, strict=True):
-            compander_gain(
-                signal,
-                values[f"{name}_threshold_db"],
-                1.0 - 1.0 / values[f"{name}_ratio"],
-                NARROWEST_KNEE_DB,
-                values[f"{name}_expander_threshold_db"],
-                1.0 / min(max(values[f"{name}_expander_ratio"], SMALLEST_EXPANDER_RATIO), 1.0) - 1.0,
-                fall,
-                time_coefficient(values[f"{name}_attack_ms"], sample_rate),
-                time_coefficient(values[f"{name}_release_ms"], sample_rate),
-                gain,
-            )
-            gain -= 1.0
-            signal *= gain
+        for name, band in zip(BANDS, bands, strict=True):
+            band_change(name, sample_rate, values)(band)
         low, mid, high = bands
         low += mid
         low += high
@@ -102,7 +129,8 @@ class MultibandCompressor(Processor):
         return compress_bands(audio, low, high, c, time_coefficient(DETECTOR_FALL_MS, sample_rate))
 
     def fast_clip(self, clip: np.ndarray, sample_rate: int, **values: float) -> None:
-        self._require(values)
+        for band in BANDS:
+            _require_band(band, values)
         if values["mix"] == 0.0:
             return
         low, high = (lowpass_coefficients(values[f"{name}_crossover_hz"], sample_rate) for name in ("low", "high"))
@@ -134,9 +162,3 @@ class MultibandCompressor(Processor):
             release,
             values["mix"],
         )
-
-    def _require(self, values: Mapping[str, float]) -> None:
-        for band in BANDS:
-            require(self.type, f"{band}_ratio", values[f"{band}_ratio"], 1.0)
-            for name in ("attack_ms", "release_ms"):
-                require(self.type, f"{band}_{name}", values[f"{band}_{name}"], SHORTEST_MS)

@@ -7,6 +7,14 @@ The format is::
 
 Parameters that are left out take neutral values, ``enabled`` is true unless it says otherwise. Unknown names,
 values out of range and repeated keys are errors: that a setting was silently dropped cannot be heard.
+
+A reverb has a room of the bank, or a recorded one: ``"ir"`` among its parameters is the room's name, in place of
+``seed``, ``decay_seconds`` and ``damping``::
+
+    {"type": "reverb", "parameters": {"ir": "halls/stage left.wav", "predelay_ms": 10.0, "wet": 0.3}}
+
+The name is the path of a file below a folder of rooms, or as much of it as is unique there (``"stage left"``). The
+folder itself is given to whoever reads the preset.
 """
 
 from __future__ import annotations
@@ -25,9 +33,7 @@ FORMAT = "fxlens.chain/1"
 
 def write_preset(effects: Iterable[Effect]) -> str:
     """Write effects as JSON; numbers survive exactly."""
-    listed = [
-        {"type": effect.type, "enabled": effect.enabled, "parameters": dict(effect.parameters)} for effect in effects
-    ]
+    listed = [{"type": effect.type, "enabled": effect.enabled, "parameters": _parameters(effect)} for effect in effects]
     return json.dumps({"format": FORMAT, "processors": listed}, indent=2)
 
 
@@ -85,6 +91,11 @@ def load_preset(path: Path) -> tuple[Effect, ...]:
         raise PresetError(f"{path}: {error}") from error
 
 
+def _parameters(effect: Effect) -> dict[str, Any]:
+    room = {} if effect.ir is None else {"ir": effect.ir}
+    return {**room, **effect.parameters}
+
+
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
@@ -103,7 +114,14 @@ def _read_effect(position: int, entry: object) -> Effect:
     if not isinstance(entry, dict) or "type" not in entry:
         raise PresetError(f'processor {position} must be an object with a "type"')
     _only(entry, {"type", "enabled", "parameters"}, f"processor {position}")
+    parameters = entry.get("parameters", {})
+    ir = None
+    if isinstance(parameters, dict) and "ir" in parameters:
+        if parameters["ir"] is None:
+            raise PresetError(f"processor {position}: ir must be the name of a recorded room; or leave it out")
+        parameters = dict(parameters)
+        ir = parameters.pop("ir")
     try:
-        return Effect(entry["type"], entry.get("enabled", True), entry.get("parameters", {}))
+        return Effect(entry["type"], entry.get("enabled", True), parameters, ir)
     except PresetError as error:
         raise PresetError(f"processor {position}: {error}") from error

@@ -27,6 +27,8 @@ from torch import Tensor
 from fxlens.errors import AudioChannelsError, AudioEmptyError, AudioError, AudioNotFiniteError, PresetError, UsageError
 
 Range = Literal["default", "paper"]
+Run = Callable[[np.ndarray], np.ndarray]
+"""What an effect without look-ahead does to the next block of a clip, ``float64 [2, N]`` to ``float64 [2, N]``."""
 
 
 @dataclass(frozen=True)

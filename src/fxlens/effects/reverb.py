@@ -1,136 +1,84 @@
 """Reverb: convolution with a room of the seeded bank.
 
-``y = (1 - wet) x + wet (h * x)``, with ``h`` of unit energy for pink noise (see
-:mod:`fxlens.effects.impulse_responses`), so that the wet part is about as loud as the dry one and ``wet``
-0.5 is about an even share. The output has the input's length: the tail ends with the clip.
-
-The room is named by the chain (``seed``, ``decay_seconds``, ``predelay_ms``, ``damping``), never drawn while
-processing: one chain, one room, in every excerpt and on every machine. For a recorded response use
-:func:`fxlens.effects.impulse_responses.convolve`; a processor's parameters are numbers, a file is not.
+The formula is that of :mod:`fxlens.effects.convolution_reverb`. The room is named by the chain (``seed``,
+``decay_seconds``, ``predelay_ms``, ``damping``), never drawn while processing: one chain, one room, in every
+excerpt and on every machine. Recorded rooms: :mod:`fxlens.effects.recorded_reverb`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from scipy.fft import rfft
 from torch import Tensor
 
-from fxlens.dsp.fast.mixing import blend_in_place
-from fxlens.dsp.fast.overlap_save import block_size, convolve_blocks
-from fxlens.dsp.gradient.convolution import convolve
 from fxlens.effects import room_bank as bank
-from fxlens.effects.impulse_responses import mix, response_spectrum
-from fxlens.effects.processor import Parameter, Processor, Range
+from fxlens.effects.convolution_reverb import PREDELAY, WET, ConvolutionReverb, change_by_room
+from fxlens.effects.processor import Parameter, Range
 
 LAST_SEED = 65_535
-_DRAWN_WET = (0.1, 0.7)
 
 
-class Reverb(Processor):
+class BankRoom(NamedTuple):
+    """A room of the bank, see :func:`fxlens.effects.room_bank.impulse_response`."""
+
+    seed: int
+    decay_seconds: float
+    predelay_ms: float
+    damping: float
+
+    def response(self, sample_rate: int) -> np.ndarray:
+        return bank.impulse_response(*self, sample_rate)
+
+
+class Reverb(ConvolutionReverb):
     """Put the clip into room ``seed``; ``wet`` is the share of the room."""
 
-    type = "reverb"
     parameters = (
         # A name, not a quantity: whole numbers (others are rounded), no gradient, neighbours are unrelated
         # rooms.
         Parameter("seed", 0.0, float(LAST_SEED), 0.0),
         Parameter("decay_seconds", 0.2, 4.0, 1.0, log=True),
-        Parameter("predelay_ms", 0.0, 80.0, 0.0),
+        PREDELAY,
         Parameter("damping", 0.0, 1.0, 0.5),
-        Parameter("wet", 0.0, 1.0, 0.0),
+        WET,
     )
     discrete: ClassVar[frozenset[str]] = frozenset({"seed"})
     """Parameters without a gradient."""
 
     @classmethod
     def draw(cls, rng: np.random.Generator, ranges: Range = "default") -> dict[str, float]:
-        """Draw a whole seed and, in the default range, a wet share of 0.1-0.7: what a mix uses."""
+        """Draw as all reverbs do, and round the seed."""
         values = super().draw(rng, ranges)
-        values["seed"] = float(round_seed(values["seed"]))
-        if ranges == "default":
-            low, high = _DRAWN_WET
-            values["wet"] = low + (high - low) * values["wet"]
-        return values
+        return {**values, "seed": float(round_seed(values["seed"]))}
 
-    def reference(self, audio: np.ndarray, sample_rate: int, **values: float) -> np.ndarray:
-        wet = values["wet"]
-        if wet == 0.0 or audio.shape[-1] == 0:
-            return audio.copy()
-        size, spectrum = _spectrum(*_room(values), int(sample_rate), audio.shape[-1])
-        return mix(audio, spectrum, size, wet)
+    def room(self, values: Mapping[str, float]) -> BankRoom:
+        # Rounded to float32 like the differentiable form's parameters, or the two lengths could differ by a frame.
+        names = ("decay_seconds", "predelay_ms", "damping")
+        return BankRoom(round_seed(values["seed"]), *(float(np.float32(values[name])) for name in names))
 
     def forward(self, audio: Tensor, sample_rate: int, values: Mapping[str, Tensor]) -> Tensor:
         if audio.shape[-1] == 0:
             return audio
         # Item by item: lengths differ, and an FFT size common to all would let one item change another's
         # rounding.
-        changes = [
-            _change(
-                item,
-                int(sample_rate),
-                round_seed(float(values["seed"][i].detach())),
-                values["decay_seconds"][i],
-                values["predelay_ms"][i],
-                values["damping"][i],
-                values["wet"][i],
+        changes = []
+        for i, item in enumerate(audio):
+            seed = round_seed(float(values["seed"][i].detach()))
+            decay, predelay, damping = (
+                values[name][i].to(item) for name in ("decay_seconds", "predelay_ms", "damping")
             )
-            for i, item in enumerate(audio)
-        ]
+            response = differentiable_response(seed, decay, predelay, damping, int(sample_rate))
+            changes.append(change_by_room(item, response, values["wet"][i]))
         return audio + torch.stack(changes)
-
-    def fast_clip(self, clip: np.ndarray, sample_rate: int, **values: float) -> None:
-        if values["wet"] == 0.0:
-            return
-        response = _block_spectrum(*_room(values), int(sample_rate), clip.shape[-1])
-        blend_in_place(clip, convolve_blocks(clip, *response), values["wet"])
 
 
 def round_seed(seed: float) -> int:
     """Return the whole number nearest to ``seed``, not below 0: float32 unit values do not hit it exactly."""
     return max(0, math.floor(seed + 0.5))
-
-
-def _room(values: Mapping[str, float]) -> tuple[int, float, float, float]:
-    """Seed, decay, pre-delay and damping, as :func:`fxlens.effects.room_bank.impulse_response` takes them."""
-    # Rounded to float32 like the differentiable form's parameters, or the two lengths could differ by a frame.
-    decay, predelay, damping = (float(np.float32(values[name])) for name in ("decay_seconds", "predelay_ms", "damping"))
-    return round_seed(values["seed"]), decay, predelay, damping
-
-
-@lru_cache(maxsize=8)
-def _block_spectrum(
-    seed: int, decay: float, predelay: float, damping: float, sample_rate: int, length: int
-) -> tuple[np.ndarray, int, int]:
-    """Spectrum of a room, its taps and the FFT size, for :func:`fxlens.dsp.fast.overlap_save.convolve_blocks`."""
-    response = bank.impulse_response(seed, decay, predelay, damping, sample_rate)[:, :length]
-    taps = response.shape[-1]
-    n_fft = block_size(length, taps)
-    return rfft(response.astype(np.float32), n_fft), taps, n_fft
-
-
-@lru_cache(maxsize=8)
-def _spectrum(
-    seed: int, decay: float, predelay: float, damping: float, sample_rate: int, length: int
-) -> tuple[int, np.ndarray]:
-    response = bank.impulse_response(seed, decay, predelay, damping, sample_rate)
-    return response_spectrum(response, length)
-
-
-def _change(
-    audio: Tensor, sample_rate: int, seed: int, decay: Tensor, predelay: Tensor, damping: Tensor, wet: Tensor
-) -> Tensor:
-    """What the room of these parameters (scalars) adds to one clip ``[2, T]``, less the dry share it takes."""
-    response = differentiable_response(seed, decay.to(audio), predelay.to(audio), damping.to(audio), sample_rate)
-    response = response[:, : audio.shape[-1]]
-    at_once = torch.zeros_like(response)
-    at_once[:, 0] = 1.0
-    return convolve(audio.unsqueeze(0), (wet.to(audio) * (response - at_once)).unsqueeze(0))[0]
 
 
 def differentiable_response(
@@ -146,8 +94,7 @@ def differentiable_response(
         sample_rate: Hz.
 
     Returns:
-        ``[2, N]``, with gradients for the three tensors. The noise is fixed by the seed, and the length is
-        not
+        ``[2, N]``, with gradients for the three tensors. The noise is fixed by the seed, and the length is not
         differentiated: it changes where the response has fallen by 60 dB.
     """
 

@@ -10,6 +10,7 @@ enough from neutral (``LEAST_AMOUNT``) and, if it is a gain, when something afte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,8 @@ import numpy as np
 from fxlens.effects.chain import EffectChain
 from fxlens.effects.effect import Effect
 from fxlens.effects.processor import Range
+from fxlens.effects.recorded_reverb import RecordedReverb
+from fxlens.effects.recorded_rooms import RecordedRooms
 from fxlens.effects.registry import LINEAR, processor_named
 from fxlens.errors import UsageError
 
@@ -49,34 +52,66 @@ PARAMETER_DISTANCE = 0.3
 _TRIES = 1000
 
 
+@dataclass(frozen=True)
+class RoomDraw:
+    """Recorded rooms that reverbs may be drawn with.
+
+    Args:
+        rooms: the rooms, all as likely as one another.
+        share: of the reverbs that have one of them; the others have rooms of the bank.
+    """
+
+    rooms: RecordedRooms
+    share: float
+
+
 def draw_effect(
-    rng: np.random.Generator, type: str, ranges: Range = "default", away_from: Effect | None = None
+    rng: np.random.Generator,
+    type: str,
+    ranges: Range = "default",
+    away_from: Effect | None = None,
+    rooms: RoomDraw | None = None,
 ) -> Effect:
     """Draw the settings of one effect; all of them again until it is audible.
 
     Args:
-        rng: where the numbers come from: one draw for each parameter, in the order of declaration, each try.
+        rng: where the numbers come from, each try: for a reverb with ``rooms``, whether it has a recorded room, and
+            which; then one draw for each parameter, in the order of declaration.
         type: name of the processor.
         ranges: where the values are drawn from.
         away_from: settings that the drawn ones must differ from by ``PARAMETER_DISTANCE``.
+        rooms: recorded rooms that a reverb may have.
 
     Raises:
         UsageError: a thousand draws were not enough.
     """
-    processor = processor_named(type)
     least = LEAST_AMOUNT.get(type, LEAST_AMOUNT_OF_OTHERS)
     for _ in range(_TRIES):
-        effect = Effect(type, True, processor.draw(rng, ranges))
+        effect = _draw_once(rng, type, ranges, rooms)
         far = away_from is None or settings_distance(effect, away_from, ranges) >= PARAMETER_DISTANCE
         if far and effect.amount() >= least:
             return effect
     raise UsageError(f"no audible setting of {type} was found in its {ranges} range")
 
 
+def _draw_once(rng: np.random.Generator, type: str, ranges: Range, rooms: RoomDraw | None) -> Effect:
+    if type == "reverb" and rooms is not None and rng.random() < rooms.share:
+        name = rooms.rooms.names[int(rng.integers(len(rooms.rooms)))]
+        return Effect(type, True, RecordedReverb.draw(rng, ranges), name, rooms.rooms)
+    return Effect(type, True, processor_named(type).draw(rng, ranges))
+
+
 def settings_distance(one: Effect, other: Effect, ranges: Range = "default") -> float:
-    """Mean absolute difference, in unit range, of two settings of one processor; seeds are left out."""
-    difference = EffectChain((one,)).unit(ranges) - EffectChain((other,)).unit(ranges)
-    return float(difference.abs().mean()) if len(difference) else 0.0
+    """Mean absolute difference, in unit range, of two settings of one processor; which room it is is left out.
+
+    Of a recorded room and one of the bank, the settings that both have are compared.
+    """
+    first, second = (
+        dict(zip(chain.parameter_names(ranges), chain.unit(ranges).tolist(), strict=True))
+        for chain in (EffectChain((one,)), EffectChain((other,)))
+    )
+    shared = first.keys() & second.keys()
+    return sum(abs(first[name] - second[name]) for name in shared) / len(shared) if shared else 0.0
 
 
 def draw_chain(
@@ -85,6 +120,7 @@ def draw_chain(
     ranges: Range = "default",
     probabilities: Mapping[str, float] | None = None,
     types: Sequence[str] = TRAINING_TYPES,
+    rooms: RoomDraw | None = None,
 ) -> EffectChain:
     """Draw a chain of distinct effects in random order.
 
@@ -98,6 +134,7 @@ def draw_chain(
         ranges: where the values are drawn from.
         probabilities: weights in 0.1-1 by type; 1 for types not named.
         types: which effects to choose from.
+        rooms: recorded rooms that a reverb may have.
 
     Raises:
         UsageError: more effects than types, a weight out of range, or a number that the types cannot reach
@@ -113,7 +150,7 @@ def draw_chain(
         chosen = rng.choice(len(types), size=count, replace=False, p=weights)
         # Drawing by weight puts heavy types first; the order must not tell the weights.
         order = rng.permutation(chosen)
-        chain = EffectChain(tuple(draw_effect(rng, types[i], ranges) for i in order))
+        chain = EffectChain(tuple(draw_effect(rng, types[i], ranges, rooms=rooms) for i in order))
         if chain.audible_count() == count:
             return chain
     raise UsageError(f"{', '.join(types)}: no chain of {count} audible effects can be made of these")
@@ -126,6 +163,7 @@ def hard_negative(
     ranges: Range = "default",
     probabilities: Mapping[str, float] | None = None,
     types: Sequence[str] = TRAINING_TYPES,
+    rooms: RoomDraw | None = None,
 ) -> EffectChain:
     """Draw a chain that differs from ``chain`` audibly, by more or by less.
 
@@ -145,6 +183,7 @@ def hard_negative(
         ranges: where new values are drawn from.
         probabilities: weights of new types, as in :func:`draw_chain`.
         types: which new effects there may be.
+        rooms: recorded rooms that a new reverb may have, or one whose settings are drawn again.
 
     Raises:
         UsageError: nothing in ``chain`` can be heard, an unknown grade, or no such negative exists.
@@ -153,13 +192,13 @@ def hard_negative(
     if count == 0:
         raise UsageError("the chain has no audible effect, so nothing can differ from it by a change of one")
     if grade == "other":
-        return _other(chain, rng, count, ranges, probabilities, types)
+        return _other(chain, rng, count, ranges, probabilities, types, rooms)
     if grade == "effect":
-        return _other_effect(chain, rng, ranges, probabilities, types)
+        return _other_effect(chain, rng, ranges, probabilities, types, rooms)
     if grade == "order":
-        return _other_order(chain, rng) or _other_settings(chain, rng, ranges)
+        return _other_order(chain, rng) or _other_settings(chain, rng, ranges, rooms)
     if grade == "parameter":
-        return _other_settings(chain, rng, ranges)
+        return _other_settings(chain, rng, ranges, rooms)
     raise UsageError(f"there is no grade {grade!r}; there are: other, effect, parameter, order")
 
 
@@ -184,10 +223,11 @@ def _other(
     ranges: Range,
     probabilities: Mapping[str, float] | None,
     types: Sequence[str],
+    rooms: RoomDraw | None,
 ) -> EffectChain:
     own = [chain.effects[i] for i in chain.audible_positions()]
     for _ in range(_TRIES):
-        drawn = draw_chain(rng, min(count, len(types)), ranges, probabilities, types)
+        drawn = draw_chain(rng, min(count, len(types)), ranges, probabilities, types, rooms)
         if [e.type for e in drawn.effects] != [e.type for e in own]:
             return drawn
         distances = [settings_distance(a, b, ranges) for a, b in zip(drawn.effects, own, strict=True)]
@@ -202,6 +242,7 @@ def _other_effect(
     ranges: Range,
     probabilities: Mapping[str, float] | None,
     types: Sequence[str],
+    rooms: RoomDraw | None,
 ) -> EffectChain:
     own = list(chain.effects)
     audible = chain.audible_positions()
@@ -214,19 +255,19 @@ def _other_effect(
         # Positions are those of audible effects: what cannot be heard is no place for a change.
         place = int(rng.integers(len(own) + 1)) if way == "add" else audible[int(rng.integers(len(audible)))]
         new = [] if way == "remove" else [unused[int(rng.choice(len(unused), p=weights))]]
-        drawn = [draw_effect(rng, name, ranges) for name in new]
+        drawn = [draw_effect(rng, name, ranges, rooms=rooms) for name in new]
         changed = EffectChain((*own[:place], *drawn, *own[place + (way != "add") :]))
         if changed.audible_count() == len(audible) + {"replace": 0, "add": 1, "remove": -1}[way]:
             return changed
     raise UsageError("no effect of the chain can be replaced, added or removed; give more types")
 
 
-def _other_settings(chain: EffectChain, rng: np.random.Generator, ranges: Range) -> EffectChain:
+def _other_settings(chain: EffectChain, rng: np.random.Generator, ranges: Range, rooms: RoomDraw | None) -> EffectChain:
     audible = chain.audible_positions()
     place = audible[int(rng.integers(len(audible)))]
     own = chain.effects[place]
     effects = list(chain.effects)
-    effects[place] = draw_effect(rng, own.type, ranges, away_from=own)
+    effects[place] = draw_effect(rng, own.type, ranges, own, rooms)
     return EffectChain(tuple(effects))
 
 

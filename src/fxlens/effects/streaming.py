@@ -21,13 +21,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from fxlens.effects.chain import EffectChain
+from fxlens.effects.convolution_reverb import ConvolutionReverb
+from fxlens.effects.dynamics import Compressor, Limiter
 from fxlens.effects.effect import Effect
+from fxlens.effects.equalizer import Equalizer
 from fxlens.effects.processor import require_finite
 from fxlens.effects.rendering import effect_fault
 from fxlens.effects.streaming_convolution import ConvolutionStage, delay_response, reverb_response
 from fxlens.effects.streaming_distortion import DistortionLevel, bend, distortion
 from fxlens.effects.streaming_multiband import MultibandStage
-from fxlens.effects.streaming_recursive import compressor, equalizer, limiter
 from fxlens.effects.streaming_stage import Prompt, Stage, nothing
 from fxlens.errors import AudioChannelsError, AudioError, AudioNotFiniteError, UsageError
 
@@ -46,19 +48,16 @@ def _stage(effect: Effect, sample_rate: int, level: DistortionLevel | None) -> S
     if effect.type in ("gain", "stereo_imager"):
         # Without memory: the reference does for a block what it does for a clip.
         return Prompt(lambda block: effect.processor.reference(block, sample_rate, **values))
-    if effect.type == "equalizer":
-        return Prompt(equalizer(sample_rate, values))
-    if effect.type == "compressor":
-        return Prompt(compressor(sample_rate, values))
-    if effect.type == "limiter":
-        return Prompt(limiter(sample_rate, values))
+    processor = effect.processor
+    if isinstance(processor, Equalizer | Compressor | Limiter):
+        return Prompt(processor.onwards(sample_rate, **values))
     if effect.type == "multiband_compressor":
         return MultibandStage(sample_rate, values)
-    if effect.type in ("delay", "reverb"):
-        if values["wet"] == 0.0:
-            return None
-        respond = delay_response if effect.type == "delay" else reverb_response
-        return ConvolutionStage(respond(sample_rate, values))
+    if isinstance(processor, ConvolutionReverb):
+        processor.room(values)  # a recorded one that is not there is an error before the first sample
+        return None if values["wet"] == 0.0 else ConvolutionStage(reverb_response(sample_rate, processor, values))
+    if effect.type == "delay":
+        return None if values["wet"] == 0.0 else ConvolutionStage(delay_response(sample_rate, values))
     if effect.type == "distortion":
         return None if level is None else Prompt(distortion(sample_rate, values, level))
     raise UsageError(f"{effect.type} cannot be streamed; process the whole clip with EffectChain.apply")

@@ -9,21 +9,17 @@ K. K. Pang, "Multidelay block frequency domain adaptive filter", IEEE Trans. ASS
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Mapping
 
 import numpy as np
 from scipy.fft import irfft, rfft
 
+from fxlens.effects.convolution_reverb import ConvolutionReverb
 from fxlens.effects.delay import echo_taps
-from fxlens.effects.impulse_responses import LONGEST_SECONDS
-from fxlens.effects.reverb import Reverb
 from fxlens.effects.streaming_stage import Stage, nothing
 
 _SHORTEST_CHUNK, _LONGEST_CHUNK = 4_096, 65_536
-# Behind it there is nothing in a room's response but the rounding of the transforms that made it.
-_ROUNDING = 1e-13
 _ANY_LENGTH = 1 << 40  # no echo is left out because the clip would end before it
 
 
@@ -38,14 +34,11 @@ def delay_response(sample_rate: int, values: Mapping[str, float]) -> np.ndarray:
     return response
 
 
-def reverb_response(sample_rate: int, values: Mapping[str, float]) -> np.ndarray:
+def reverb_response(sample_rate: int, processor: ConvolutionReverb, values: Mapping[str, float]) -> np.ndarray:
     """Return what a reverb makes of a click in both channels, dry sound and room: ``float64 [2, N]``."""
-    longest_seconds = LONGEST_SECONDS + values["predelay_ms"] * 1e-3 + 0.1
-    click = np.zeros((2, math.ceil(longest_seconds * sample_rate)))
-    click[:, 0] = 1.0
-    response = Reverb().reference(click, sample_rate, **values)
-    heard = np.flatnonzero(np.abs(response).max(axis=0) > _ROUNDING)
-    return response[:, : heard[-1] + 1]
+    response = values["wet"] * processor.room(values).response(sample_rate)
+    response[:, 0] += 1.0 - values["wet"]
+    return response
 
 
 class ConvolutionStage(Stage):

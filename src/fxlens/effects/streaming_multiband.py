@@ -11,12 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fxlens.dsp.envelope import DETECTOR_FALL_MS, time_coefficient
 from fxlens.dsp.fast.bands import lowpass_coefficients, tail_samples
 from fxlens.dsp.kernels import lowpass_run
-from fxlens.dsp.streaming_kernels import compander_gain_onwards, rest
-from fxlens.effects.dynamics import NARROWEST_KNEE_DB, SHORTEST_MS, require
-from fxlens.effects.multiband import BANDS, SMALLEST_EXPANDER_RATIO
+from fxlens.effects.multiband import BANDS, band_change
 from fxlens.effects.streaming_stage import Stage, nothing
 
 # Each backward pass costs its look-ahead, so it is not made for a few samples.
@@ -46,34 +43,6 @@ class _Lowpass:
         return out[:, :count]
 
 
-class _Compander:
-    """Compressor and expander of one band."""
-
-    def __init__(self, band: str, sample_rate: int, values: Mapping[str, float]) -> None:
-        require("multiband_compressor", f"{band}_ratio", values[f"{band}_ratio"], 1.0)
-        for name in ("attack_ms", "release_ms"):
-            require("multiband_compressor", f"{band}_{name}", values[f"{band}_{name}"], SHORTEST_MS)
-        expander_ratio = min(max(values[f"{band}_expander_ratio"], SMALLEST_EXPANDER_RATIO), 1.0)
-        self._arguments = (
-            values[f"{band}_threshold_db"],
-            1.0 - 1.0 / values[f"{band}_ratio"],
-            NARROWEST_KNEE_DB,
-            values[f"{band}_expander_threshold_db"],
-            1.0 / expander_ratio - 1.0,
-            time_coefficient(DETECTOR_FALL_MS, sample_rate),
-            time_coefficient(values[f"{band}_attack_ms"], sample_rate),
-            time_coefficient(values[f"{band}_release_ms"], sample_rate),
-        )
-        self._state = rest()
-
-    def change(self, band: np.ndarray) -> np.ndarray:
-        """Return what is to be added to the band: (gain - 1) times the band."""
-        gain = np.empty(band.shape[1])
-        compander_gain_onwards(np.ascontiguousarray(band), *self._arguments, self._state, gain)
-        gain -= 1.0
-        return band * gain
-
-
 class MultibandStage(Stage):
     """:class:`fxlens.effects.multiband.MultibandCompressor` for blocks.
 
@@ -88,7 +57,7 @@ class MultibandStage(Stage):
     def __init__(self, sample_rate: int, values: Mapping[str, float]) -> None:
         self._low = _Lowpass(values["low_crossover_hz"], sample_rate)
         self._high = _Lowpass(values["high_crossover_hz"], sample_rate)
-        self._companders = [_Compander(band, sample_rate, values) for band in BANDS]
+        self._changes = [band_change(band, sample_rate, values) for band in BANDS]
         self._mix = values["mix"]
         self._look_ahead = max(self._low.look_ahead_samples, self._high.look_ahead_samples)
         self._least = max(_FEWEST_SAMPLES, 2 * self._look_ahead)
@@ -120,6 +89,6 @@ class MultibandStage(Stage):
     def _give(self, count: int) -> np.ndarray:
         dry, self._dry = self._dry[:, :count], self._dry[:, count:].copy()
         low, below = self._low.give(count), self._high.give(count)
-        bands = (low, below - low, dry - below)
-        changes = [compander.change(band) for compander, band in zip(self._companders, bands, strict=True)]
-        return dry + self._mix * (changes[0] + changes[1] + changes[2])
+        bands = (np.ascontiguousarray(low), below - low, dry - below)
+        low, mid, high = (change(band) for change, band in zip(self._changes, bands, strict=True))
+        return dry + self._mix * (low + mid + high)

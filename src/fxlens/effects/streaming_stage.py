@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import numpy as np
 
-Run = Callable[[np.ndarray], np.ndarray]
-"""What an effect without look-ahead does to the next block, ``float64 [2, N]`` to ``float64 [2, N]``."""
+from fxlens.effects.processor import Run
 
 
 def nothing() -> np.ndarray:

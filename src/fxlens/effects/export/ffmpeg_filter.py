@@ -32,19 +32,20 @@ _WIDEST_KNEE = 8.0  # the limits of acompressor, linear
 _FILTERS = {"low_shelf": "lowshelf", "peak": "equalizer", "high_shelf": "highshelf"}
 
 
-def write_ffmpeg(chain: EffectChain, sample_rate: int, rooms: Path | None = None) -> tuple[str, list[str]]:
+def write_ffmpeg(chain: EffectChain, sample_rate: int, write_rooms: Path | None = None) -> tuple[str, list[str]]:
     """Write the line.
 
     Args:
         chain: disabled effects are left out.
         sample_rate: Hz, of the audio to be filtered.
-        rooms: folder to write the reverbs' impulse responses to; without it reverbs are left out.
+        write_rooms: folder to write the reverbs' impulse responses to; without it reverbs are left out.
 
     Returns:
         The line (``anull`` if there is nothing to do), and notes on what it does not do, or not quite.
 
     Raises:
         OutputError: an impulse response cannot be written.
+        PresetError: it is a recorded room that the chain cannot find.
     """
     stages: list[str] = []
     notes: list[str] = []
@@ -56,7 +57,7 @@ def write_ffmpeg(chain: EffectChain, sample_rate: int, rooms: Path | None = None
             notes.append(f"effect {position} ({effect.type}): {text}")
 
         if effect.type == "reverb":
-            stages += _reverb(effect, position, sample_rate, rooms, note)
+            stages += _reverb(effect, position, sample_rate, write_rooms, note)
         else:
             stages += _WRITERS[effect.type](effect.parameters, position, sample_rate, note)
     return ",".join(stages) or "anull", notes
@@ -188,14 +189,15 @@ def _delay(v: Mapping[str, float], position: int, sample_rate: int, note: Note) 
     return [f"aecho=in_gain={_number(1.0 - v['wet'])}:out_gain=1:delays={'|'.join(delays)}:decays={'|'.join(decays)}"]
 
 
-def _reverb(effect: Effect, position: int, sample_rate: int, rooms: Path | None, note: Note) -> list[str]:
+def _reverb(effect: Effect, position: int, sample_rate: int, write_rooms: Path | None, note: Note) -> list[str]:
     wet = effect.parameters["wet"]
     if wet == 0.0:
         return []
-    if rooms is None:
-        note("left out: ffmpeg makes no room of its own; export with a folder for rooms to convolve with it")
+    if write_rooms is None:
+        which = "makes no room of its own" if effect.ir is None else f"cannot use the recording {effect.ir!r} as it is"
+        note(f"left out: ffmpeg {which}; export with a folder to write rooms to (--write-rooms) to convolve with it")
         return []
-    path = _escaped(write_room(effect, position, rooms, sample_rate).as_posix())
+    path = _escaped(write_room(effect, position, write_rooms, sample_rate).as_posix())
     d, w, r = f"dry{position}", f"wet{position}", f"room{position}"
     # irnorm=-1: the response is used as loud as it is.
     return [

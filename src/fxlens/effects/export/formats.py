@@ -32,7 +32,7 @@ def export(
     format: str,
     sample_rate: int = 44_100,
     tempo_bpm: float | None = None,
-    rooms: Path | None = None,
+    write_rooms: Path | None = None,
 ) -> Exported:
     """Write a chain for people or for other programs.
 
@@ -41,8 +41,8 @@ def export(
         format: one of :data:`FORMATS`.
         sample_rate: Hz, of the audio the text will be used on (pedalboard, ffmpeg).
         tempo_bpm: beats a minute; the sheet then gives times as note values too.
-        rooms: folder for the impulse responses of reverbs, which are then written there and used by the text
-            (pedalboard, ffmpeg). Without it these programs can only come near a reverb, or not even that.
+        write_rooms: folder for the impulse responses of reverbs, which are then written there and used by the
+            text (pedalboard, ffmpeg). Without it these programs can only come near a reverb, or not even that.
 
     Returns:
         The text, and notes on what it leaves out.
@@ -50,6 +50,8 @@ def export(
     Raises:
         UsageError: an unknown format, or a tempo or sample rate that is not one.
         OutputError: an impulse response cannot be written.
+        PresetError: one of them is a recorded room that the chain cannot find, see
+            :meth:`fxlens.effects.chain.EffectChain.with_rooms`.
 
     >>> from fxlens.effects.effect import Effect
     >>> export(EffectChain((Effect("gain", parameters={"gain_db": -3.0}),)), "ffmpeg").text
@@ -64,8 +66,8 @@ def export(
     if format == "sheet":
         return Exported(write_sheet(chain, tempo_bpm))
     if format == "pedalboard":
-        return Exported(write_pedalboard(chain, sample_rate, rooms))
+        return Exported(write_pedalboard(chain, sample_rate, write_rooms))
     if format == "ffmpeg":
-        line, notes = write_ffmpeg(chain, sample_rate, rooms)
+        line, notes = write_ffmpeg(chain, sample_rate, write_rooms)
         return Exported(line + "\n", tuple(notes))
     return Exported(chain.to_json() + "\n")

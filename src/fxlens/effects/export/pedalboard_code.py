@@ -45,26 +45,27 @@ _PLUGINS = (
 )
 
 
-def write_pedalboard(chain: EffectChain, sample_rate: int, rooms: Path | None = None) -> str:
+def write_pedalboard(chain: EffectChain, sample_rate: int, write_rooms: Path | None = None) -> str:
     """Write the code: it defines ``sample_rate`` and ``board``.
 
     Args:
         chain: disabled effects become comments.
         sample_rate: Hz; the board is meant for audio of this rate.
-        rooms: folder to write the reverbs' impulse responses to; without it reverbs are approximated.
+        write_rooms: folder to write the reverbs' impulse responses to; without it reverbs are approximated.
 
     Returns:
         Python source, ready to run where pedalboard is installed.
 
     Raises:
         OutputError: an impulse response cannot be written.
+        PresetError: it is a recorded room that the chain cannot find.
     """
     lines: list[str] = []
     for position, effect in enumerate(chain.effects, start=1):
         lines.append(f"# {position}. {effect.type}" + ("" if effect.enabled else ": off"))
         if effect.enabled:
             written = (
-                _reverb(effect, position, sample_rate, rooms)
+                _reverb(effect, position, sample_rate, write_rooms)
                 if effect.type == "reverb"
                 else _WRITERS[effect.type](effect.parameters, sample_rate)
             )
@@ -176,28 +177,38 @@ def _delay(v: Mapping[str, float], sample_rate: int) -> list[str]:
     ]
 
 
-def _reverb(effect: Effect, position: int, sample_rate: int, rooms: Path | None) -> list[str]:
+def _reverb(effect: Effect, position: int, sample_rate: int, write_rooms: Path | None) -> list[str]:
     v = effect.parameters
     if v["wet"] == 0.0:
         return []
-    if rooms is None:
+    if write_rooms is not None:
+        return _convolution(effect, sample_rate, write_room(effect, position, write_rooms, sample_rate))
+    if effect.ir is None:
         # Freeverb: combs of 31 ms on average, which repeat with a factor of 0.28 room_size + 0.7.
         factor = 10.0 ** (-3.0 * 0.031 / v["decay_seconds"])
         size = min(max((factor - 0.7) / 0.28, 0.0), 1.0)
         return [
             "# Another reverb of about this decay: no pre-delay, its own colour and level. Export with a folder",
-            "# for rooms to convolve with the room itself.",
+            "# to write rooms to (--write-rooms) to convolve with the room itself.",
             f"Reverb(room_size={size:.3f}, damping={v['damping']:.3f}, wet_level={v['wet'] / 3.0:.3f}, "
             f"dry_level={(1.0 - v['wet']) / 2.0:.3f}),",
         ]
-    path = write_room(effect, position, rooms, sample_rate)
+    if effect.rooms is None:
+        return [f"# Left out: the recorded room {effect.ir!r}. Export with the folder that has it (--rooms)."]
+    lines = ["# The recording as it is; export with a folder to write rooms to (--write-rooms) for all we make of it."]
+    if v["predelay_ms"] > 0.0:
+        lines.append(f"# Its pre-delay of {v['predelay_ms']:.1f} ms is left out.")
+    return [*lines, *_convolution(effect, sample_rate, effect.rooms.path(effect.ir))]
+
+
+def _convolution(effect: Effect, sample_rate: int, path: Path) -> list[str]:
+    wet = effect.parameters["wet"]
     response = room_response(effect, sample_rate).astype(np.float64)
     scaled = _CONVOLUTION_LEVEL / math.sqrt(float((response**2).sum(axis=1).max()))
-    wet_db = _number(20.0 * math.log10(v["wet"] / scaled))
-    room = f"Chain([Convolution({path.as_posix()!r}, mix=1.0), Gain({wet_db})])"
-    if v["wet"] == 1.0:
+    room = f"Chain([Convolution({path.as_posix()!r}, mix=1.0), Gain({_number(20.0 * math.log10(wet / scaled))})])"
+    if wet == 1.0:
         return [f"{room},"]
-    return [f"Mix([Gain({_number(20.0 * math.log10(1.0 - v['wet']))}), {room}]),"]
+    return [f"Mix([Gain({_number(20.0 * math.log10(1.0 - wet))}), {room}]),"]
 
 
 Writer = Callable[[Mapping[str, float], int], list[str]]

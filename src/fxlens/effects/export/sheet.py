@@ -55,7 +55,10 @@ def write_sheet(chain: EffectChain, tempo_bpm: float | None = None) -> str:
             parts.append(f"## {position}. ~~{title}~~ (off)")
             continue
         parts.append(f"## {position}. {title}")
-        parts.append(_WRITERS[effect.type](effect.parameters, tempo_bpm))
+        if effect.ir is not None:
+            parts.append(_recorded_reverb(effect.ir, effect.parameters))
+        else:
+            parts.append(_WRITERS[effect.type](effect.parameters, tempo_bpm))
     return "\n\n".join(parts) + "\n"
 
 
@@ -219,6 +222,18 @@ def _reverb(v: Values, tempo_bpm: float | None) -> str:
             ("damping", percent(v["damping"]), f"at 16 kHz it decays in {duration(_treble_ms(v))}"),
             ("mix", percent(v["wet"]), f"dry/wet; on a send: dry full, return at {decibels(_return_db(v['wet']))}"),
             ("room", f"number {v['seed']:.0f}", "which one of its kind: hardly matters"),
+        ]
+    )
+
+
+def _recorded_reverb(ir: str, v: Values) -> str:
+    """Of a room that can be loaded: a convolution reverb does the rest."""
+    name = ir.replace("\\", "\\\\").replace("|", "\\|").replace("`", "'")
+    return _settings(
+        [
+            ("room", f"`{name}`", "impulse response of a convolution reverb, as recorded: no decay, damping or size"),
+            ("pre-delay", duration(v["predelay_ms"]), "from the direct sound on; cut off any silence before it"),
+            ("mix", percent(v["wet"]), f"dry/wet; on a send: dry full, return at {decibels(_return_db(v['wet']))}"),
         ]
     )
 
