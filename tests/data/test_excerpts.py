@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +131,18 @@ def test_a_file_that_shrank_is_named(tmp_path: Path) -> None:
         load_excerpt(Excerpt(stem(path, 60.0), 1.0, 5.0), RATE)
     with pytest.raises(AudioError, match=r"gone\.wav"):
         load_excerpt(Excerpt(stem(tmp_path / "gone.wav", 60.0), 1.0, 5.0), RATE)
+
+
+def test_a_sum_of_files_and_the_silence_behind_it(tmp_path: Path) -> None:
+    path, audio = ramp(tmp_path, 4.0)
+    mono = tmp_path / "mono.wav"
+    soundfile.write(mono, np.full(3 * RATE, 0.25), RATE, subtype="FLOAT")
+    both = replace(stem(path, 5.0), added_paths=(mono,), silence_seconds=2.0)
+    wanted = np.concatenate([audio[:, : 3 * RATE] + 0.25, np.zeros((2, 2 * RATE))], axis=1)
+    for start, seconds in ((0.0, 1.0), (2.0, 2.0), (2.5, 2.5), (3.5, 1.0)):
+        begin = round(start * RATE)
+        loaded = load_excerpt(Excerpt(both, start, seconds), RATE)
+        np.testing.assert_allclose(loaded, wanted[:, begin : begin + round(seconds * RATE)], atol=1e-6)
+    soundfile.write(mono, np.full(RATE, 0.25), RATE, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"changed since the manifest|nothing from"):
+        load_excerpt(Excerpt(both, 0.5, 2.0), RATE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -43,6 +44,55 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert load_manifest(tmp_path / "m.jsonl") == songs
 
 
+def full_stem(folder: Path) -> Stem:
+    return stem(
+        folder / "x.stem.mp4",
+        free_name="alto saxophone",
+        bleed=False,
+        stream=4,
+        added_paths=(folder / "y.wav", folder.parent / "z.wav"),
+        silence_seconds=1.25,
+    )
+
+
+def test_streams_sums_silence_artists_and_free_names_are_kept(tmp_path: Path) -> None:
+    songs = [Multitrack("one", "c", "train", (full_stem(tmp_path),), "Änne")]
+    songs = [replace(m, stems=tuple(replace(s, song="one") for s in m.stems)) for m in songs]
+    save_manifest(tmp_path / "m.jsonl", songs)
+    assert load_manifest(tmp_path / "m.jsonl") == songs
+    (written,) = json.loads((tmp_path / "m.jsonl").read_text())["stems"]
+    assert written["added_paths"] == ["y.wav", str(tmp_path.parent / "z.wav")]
+
+
+def test_manifests_without_them_are_written_and_named_as_before(tmp_path: Path) -> None:
+    save_manifest(tmp_path / "m.jsonl", one_song(tmp_path))
+    entry = json.loads((tmp_path / "m.jsonl").read_text())
+    assert list(entry) == ["song", "collection", "split", "stems"]
+    plain = "name instrument path duration_seconds sample_rate loudness_lufs active dry sha256"
+    assert list(entry["stems"][0]) == plain.split()
+    # SHA-256 of the JSON list of (song, split, name, instrument, dry, sha256), which names benchmarks since 0.1.
+    rows = [["a/one", "train", name, "vocals", "True", "0" * 64] for name in ("bass", "lead_vocals")]
+    known = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    assert manifest_hash(load_manifest(tmp_path / "m.jsonl")) == known
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("saxophone", True),
+        ("alto saxophone", True),
+        ("Alto Saxophones", True),
+        ("sax 1", True),
+        ("saxo", False),
+        ("", False),
+    ],
+)
+def test_stems_answer_to_class_free_name_and_name(tmp_path: Path, name: str, called: bool) -> None:
+    some = stem(tmp_path / "x.wav", name="sax", instrument="saxophone", free_name="alto saxophone")
+    assert some.is_called(name) is called
+    assert not stem(tmp_path / "x.wav").is_called("alto saxophone")
+
+
 def test_paths_below_the_manifest_move_with_it(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     save_manifest(tmp_path / "old" / "m.jsonl", one_song(tmp_path / "old"))
@@ -74,7 +124,14 @@ def test_hash_is_of_content_not_of_place_or_order(tmp_path: Path) -> None:
     second = Multitrack("two", "a", "train", (stem(tmp_path / "y.wav", "two"),))
     moved = replace(second, stems=(replace(second.stems[0], path=Path("elsewhere.wav")),))
     assert manifest_hash([first, second]) == manifest_hash([moved, first])
-    for change in ({"sha256": "1" * 64}, {"instrument": "bass"}, {"dry": False}):
+    for change in (
+        {"sha256": "1" * 64},
+        {"instrument": "bass"},
+        {"dry": False},
+        {"free_name": "alto"},
+        {"bleed": True},
+        {"silence_seconds": 2.0},
+    ):
         other = replace(second, stems=(replace(second.stems[0], **change),))
         assert manifest_hash([first, other]) != manifest_hash([first, second])
     assert manifest_hash([first, replace(second, split="evaluation")]) != manifest_hash([first, second])
@@ -118,6 +175,12 @@ def test_a_wrong_song_is_refused_with_its_line(tmp_path: Path, change: dict, com
         ({"loudness_lufs": "loud"}, "finite number"),
         ({"sha256": ""}, "must be a text"),
         ({"name": "bass"}, "two stems of one name"),
+        ({"free_name": 3}, "must be a text"),
+        ({"bleed": "yes"}, "true or false"),
+        ({"stream": -1}, "a number from 0 on"),
+        ({"stream": True}, "a number from 0 on"),
+        ({"added_paths": "x.wav"}, "list of texts"),
+        ({"silence_seconds": 30.0}, "from 0 to below 30"),
     ],
 )
 def test_a_wrong_stem_is_refused_with_its_line(tmp_path: Path, change: dict, complaint: str) -> None:

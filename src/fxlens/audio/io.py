@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from fxlens.audio.decoder import Decoder, Description
 from fxlens.audio.formats import can_write
 from fxlens.audio.output import write
 from fxlens.audio.tags import read_tags
-from fxlens.errors import AudioEmptyError, AudioMissingError, AudioNotFiniteError, UsageError
+from fxlens.errors import AudioDecodeError, AudioEmptyError, AudioMissingError, AudioNotFiniteError, UsageError
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -33,6 +33,7 @@ __all__ = [
     "can_write",
     "probe",
     "read",
+    "read_streams",
     "read_tags",
     "write",
 ]
@@ -149,6 +150,40 @@ def read(
     return audio if filled == total else audio[:, :filled].copy(), description.sample_rate
 
 
+def read_streams(path: str | os.PathLike[str], streams: Sequence[int]) -> tuple[list[np.ndarray], int]:
+    """Read several audio streams of one file, such as the stems in a ``.stem.mp4``, in one pass.
+
+    Args:
+        path: the file.
+        streams: which, each once.
+
+    Returns:
+        The samples of each, ``float32 [C, T]`` (lengths may differ by what the encoder padded), and their sample
+        rate in Hz.
+
+    Raises:
+        As :func:`read`; AudioDecodeError also for streams of different rates.
+    """
+    path = Path(path)
+    decoder = _decoder(path)
+    descriptions = {stream: decoder.describe(path, stream) for stream in streams}
+    rates = {description.sample_rate for description in descriptions.values()}
+    if len(rates) != 1:
+        raise AudioDecodeError(path, f"its streams have different rates ({sorted(rates)} Hz); export them at one")
+    if decoder is sndfile or any(description.frames is None for description in descriptions.values()):
+        return [read(path, stream=stream)[0] for stream in streams], rates.pop()
+    audio = {number: np.empty((d.channels, d.frames or 0), np.float32) for number, d in descriptions.items()}
+    filled = dict.fromkeys(audio, 0)
+    for number, piece in media.decode_streams(path, descriptions):
+        audio[number][:, filled[number] : filled[number] + piece.shape[1]] = piece
+        filled[number] += piece.shape[1]
+    for number, description in descriptions.items():
+        if filled[number] < audio[number].shape[1]:
+            audio[number] = audio[number][:, : filled[number]].copy()
+        _refuse_not_finite(path, audio[number], 0, description)
+    return list(audio.values()), rates.pop()
+
+
 def blocks(
     path: str | os.PathLike[str],
     block_seconds: float = 10.0,
@@ -216,16 +251,20 @@ def _checked_blocks(
     """Decode, and refuse NaN and an empty result."""
     position = start
     for piece in decoder.decode(path, description, stream, start, wanted, block):
-        finite = np.isfinite(piece)
-        if not finite.all():
-            seconds = (position + int(np.argmin(finite.all(axis=0)))) / description.sample_rate
-            raise AudioNotFiniteError(
-                path, f"it has NaN or infinite samples, the first at {seconds:.3f} seconds; export it again"
-            )
+        _refuse_not_finite(path, piece, position, description)
         position += piece.shape[1]
         yield piece
     if position == start:
         _raise_nothing(path, start, description, None)
+
+
+def _refuse_not_finite(path: Path, piece: np.ndarray, position: int, description: Description) -> None:
+    finite = np.isfinite(piece)
+    if not finite.all():
+        seconds = (position + int(np.argmin(finite.all(axis=0)))) / description.sample_rate
+        raise AudioNotFiniteError(
+            path, f"it has NaN or infinite samples, the first at {seconds:.3f} seconds; export it again"
+        )
 
 
 def _raise_nothing(path: Path, start: int, description: Description, frames: int | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,52 @@ def decode(
             for _ in decode(path, description, stream, 0, start, block):
                 pass
         raise broken_off(path, position / rate, of_seconds, reason)
+
+
+def decode_streams(path: Path, descriptions: Mapping[int, Description]) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode several streams in one pass over the file.
+
+    Args:
+        path: the file.
+        descriptions: stream -> what :func:`describe` says of it; their lengths must be known.
+
+    Returns:
+        An iterator over (stream, ``float32 [C, t]``), interleaved as they lie in the file, each stream from its
+        beginning to the length that was promised.
+
+    Raises:
+        AudioDecodeError: a stream is missing or breaks off.
+    """
+    av = _import_av(path)
+    position, reason = dict.fromkeys(descriptions, 0), ""
+    with _open(av, path) as container:
+        sources = {number: _stream(container, path, number) for number in descriptions}
+        number_of = {source.index: number for number, source in sources.items()}
+        converted = {
+            number: av.AudioResampler(format="fltp", layout=source.layout, rate=descriptions[number].sample_rate)
+            for number, source in sources.items()
+        }
+        packets = container.demux(list(sources.values()))
+        while True:
+            try:
+                packet = next(packets, None)
+                frames = [] if packet is None else packet.decode()
+            except av.FFmpegError as error:
+                reason = str(error.strerror)
+                break
+            if packet is None:
+                break
+            number = number_of[packet.stream.index]
+            for frame in (piece for whole in frames for piece in converted[number].resample(whole)):
+                missing = (descriptions[number].frames or 0) - position[number]
+                piece = frame.to_ndarray()[:, : max(missing, 0)]  # behind it there is only padding
+                position[number] += piece.shape[1]
+                if piece.shape[1]:
+                    yield number, piece
+    for number, description in descriptions.items():
+        seconds, of_seconds = (n / description.sample_rate for n in (position[number], description.frames or 0))
+        if of_seconds - seconds > TOLERATED_SECONDS:
+            raise broken_off(path, seconds, of_seconds, reason or f"stream {number}")
 
 
 def _import_av(path: Path) -> Any:

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from fxlens.cli import console
-from fxlens.errors import UsageError
 
 app = typer.Typer(
     help="Prepare stems, or make them.",
@@ -27,56 +26,90 @@ Seed = Annotated[int, typer.Option(min=0, help="Of all that is drawn.")]
 class Kind(str, Enum):
     """Layouts of folders."""
 
+    auto = "auto"
     folder = "folder"
     musdb = "musdb"
     medleydb = "medleydb"
+    medleydb_raw = "medleydb-raw"
     moisesdb = "moisesdb"
 
 
 @app.command()
 def prepare(
-    root: Annotated[Path, typer.Argument(help="Folder of multitracks: <song>/<stem>.wav")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Manifest to write (jsonl).")],
-    kind: Annotated[Kind, typer.Option(help="Layout of the folder.")] = Kind.folder,
+    root: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder of the data set, or of songs: <song>/<stem>.wav",
+            show_default="$MUSDB_PATH, $MEDLEYDB_PATH or $MOISESDB_PATH",
+        ),
+    ] = None,
+    kind: Annotated[Kind, typer.Option(help="Layout of the folder.")] = Kind.auto,
     evaluation: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Song (or pattern) to evaluate on; repeatable.")
     ] = None,
     validation: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Song (or pattern) for validation; repeatable.")
     ] = None,
-    evaluation_share: Annotated[float, typer.Option(help="Share 0-1 of the other songs.")] = 0.0,
-    validation_share: Annotated[float, typer.Option(help="Share 0-1 of the other songs.")] = 0.0,
-    seed: Seed = 0,
+    evaluation_share: Annotated[
+        float | None, typer.Option(help="Share 0-1 of the other songs.", show_default="by kind")
+    ] = None,
+    validation_share: Annotated[
+        float | None, typer.Option(help="Share 0-1 of the other songs.", show_default="by kind")
+    ] = None,
+    keep_bleed: Annotated[
+        bool, typer.Option("--keep-bleed", help="Keep stems in which other instruments are heard.")
+    ] = False,
+    metadata: Annotated[Path | None, typer.Option(help="Folder of <song>_METADATA.yaml, for MedleyDB.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of all that is drawn.", show_default="0")] = None,
     jobs: Jobs = 2,
 ) -> None:
-    """Measure a folder of stems and write its manifest."""
-    if kind is not Kind.folder:
-        raise UsageError(
-            f"--kind {kind.value} comes later; arrange the stems as <song>/<stem>.wav and use --kind folder"
-        )
-    from fxlens.config import write_text
-    from fxlens.data.adapters.folder import prepare as prepare_folder
+    """Measure the stems of a folder and write its manifest.
 
-    with console.Progress("file") as progress:
-        scan = prepare_folder(
-            root, output, tuple(evaluation or ()), jobs,
-            validation_songs=tuple(validation or ()), evaluation_share=evaluation_share,
-            validation_share=validation_share, seed=seed, progress=progress,
+    MUSDB18 (stems and HQ), MedleyDB and MoisesDB are recognised by their layout; any other folder is one of songs.
+    What was measured before is not measured again, so an interrupted call goes on where it stopped.
+    """
+    from fxlens.data.adapters import preparation
+    from fxlens.data.adapters.scan import SplitWish
+
+    folder, layout = preparation.locate(root, None if kind is Kind.auto else kind.value)
+    split = None
+    if evaluation or validation or evaluation_share is not None or validation_share is not None or seed is not None:
+        split = SplitWish(
+            tuple(evaluation or ()), tuple(validation or ()),
+            layout.shares[0] if evaluation_share is None else evaluation_share,
+            layout.shares[1] if validation_share is None else validation_share, seed or 0,
+        )  # fmt: skip
+    with console.Progress("stem") as progress:
+        scan = preparation.prepare(
+            folder, output, layout, split=split, metadata=metadata, keep_bleed=keep_bleed, jobs=jobs,
+            progress=progress,
         )  # fmt: skip
     splits = Counter(song.split for song in scan.multitracks)
     stems = sum(len(song.stems) for song in scan.multitracks)
-    counted = ", ".join(f"{count} {split}" for split, count in sorted(splits.items()))
-    console.result(f"{output}: {len(scan.multitracks)} songs ({counted}), {stems} stems")
+    counted = ", ".join(f"{count} {name}" for name, count in sorted(splits.items()))
+    called = "" if layout.name == "folder" else f"{layout.name}, "
+    console.result(f"{output}: {called}{len(scan.multitracks)} songs ({counted}), {stems} stems")
+    for reason, count in sorted(Counter(scan.passed_over.values()).items()):
+        console.say(f"{count} stems were passed over: {reason}")
+    if _report(output, scan.left_out):
+        raise typer.Exit(3)
+
+
+def _report(output: Path, left_out: dict[Path, str]) -> bool:
+    """Say what was left out and list it in ``<output>.errors.jsonl``; tell whether there was any."""
+    from fxlens.config import write_text
+
     errors = output.with_name(output.name + ".errors.jsonl")
-    if not scan.left_out:
+    if not left_out:
         errors.unlink(missing_ok=True)
-        return
-    for reason in scan.left_out.values():
+        return False
+    for reason in left_out.values():
         console.say(reason)
-    lines = [json.dumps({"path": str(path), "message": reason}) for path, reason in scan.left_out.items()]
+    lines = [json.dumps({"path": str(path), "message": reason}) for path, reason in left_out.items()]
     write_text(errors, "\n".join(lines) + "\n")
     console.say(f"{len(lines)} files were left out, see {errors}")
-    raise typer.Exit(3)
+    return True
 
 
 @app.command()

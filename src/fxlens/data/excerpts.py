@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fxlens.audio import io, waveform
-from fxlens.data.manifest import Stem
+from fxlens.audio import waveform
+from fxlens.data.multitrack import Stem
+from fxlens.data.stem_audio import read_stem
 from fxlens.errors import AudioDecodeError, UsageError
 
 MINIMUM_ACTIVE_SHARE = 0.6
@@ -94,11 +95,8 @@ def load_excerpt(excerpt: Excerpt, sample_rate: int = 44100) -> np.ndarray:
     """
     stem, length = excerpt.stem, round(excerpt.seconds * sample_rate)
     there = min(excerpt.seconds, stem.duration_seconds - excerpt.start_seconds)
-    audio, rate = io.read(stem.path, excerpt.start_seconds, there)
-    waveform.check(audio, stem.path)
+    audio, rate = read_stem(stem, excerpt.start_seconds, there)
     audio = waveform.resample(np.asarray(audio, dtype=np.float32), rate, sample_rate)
-    if audio.shape[0] == 1:  # as_stereo warns, and a training set of mono stems need not warn a thousand times
-        audio = np.repeat(audio, 2, axis=0)
     if audio.shape[1] < round(there * sample_rate) - sample_rate // 20:
         raise AudioDecodeError(
             stem.path,

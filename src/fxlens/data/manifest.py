@@ -1,70 +1,33 @@
 """The manifest: which stems there are, what they are and where they sound. JSON lines, one song a line.
 
 Everything after preparation reads the manifest and never the folder again. Paths below the manifest's folder
-are written relative to it, so that folder and manifest can move together.
+are written relative to it, so that folder and manifest can move together. Fields that a stem need not have
+(artist, free name, bleed, stream, added paths, silence) are left out where they say nothing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fxlens.data.multitrack import SPLITS, Multitrack, Stem, manifest_hash, stems_of
 from fxlens.errors import DataError, OutputError
 
-SPLITS = ("train", "validation", "evaluation")
-
-
-@dataclass(frozen=True)
-class Stem:
-    """One instrument's recording in one song.
-
-    Args:
-        song: the multitrack it belongs to.
-        split: ``train``, ``validation`` or ``evaluation``; decided by song.
-        name: name of the stem within its song, e.g. ``lead_vocals``.
-        instrument: canonical class, see :mod:`fxlens.instruments`.
-        path: audio file.
-        duration_seconds: length of the file.
-        sample_rate: Hz of the file.
-        loudness_lufs: integrated loudness of the whole file, ``-inf`` for silence.
-        active: (start, end) in seconds of the regions where it sounds, in order, not overlapping.
-        dry: whether it is known to carry no effects (synthesised, or recorded for that).
-        sha256: of the file's bytes.
-    """
-
-    song: str
-    split: str
-    name: str
-    instrument: str
-    path: Path
-    duration_seconds: float
-    sample_rate: int
-    loudness_lufs: float
-    active: tuple[tuple[float, float], ...]
-    dry: bool
-    sha256: str
-
-    @property
-    def active_seconds(self) -> float:
-        """Seconds in which the stem sounds."""
-        return sum(end - start for start, end in self.active)
-
-
-@dataclass(frozen=True)
-class Multitrack:
-    """One song: its name (unique in a manifest), the collection it comes from, its split and its stems."""
-
-    song: str
-    collection: str
-    split: str
-    stems: tuple[Stem, ...]
+__all__ = [
+    "SPLITS",
+    "Multitrack",
+    "Stem",
+    "load_manifest",
+    "manifest_hash",
+    "save_manifest",
+    "stems_of",
+    "write_atomically",
+]
 
 
 def save_manifest(path: str | Path, multitracks: Iterable[Multitrack]) -> None:
@@ -139,47 +102,43 @@ def load_manifest(path: str | Path) -> list[Multitrack]:
     return list(found.values())
 
 
-def stems_of(multitracks: Iterable[Multitrack], split: str | None = None) -> list[Stem]:
-    """All stems, or those of one split, in the manifest's order."""
-    return [s for m in multitracks if split is None or m.split == split for s in m.stems]
-
-
-def manifest_hash(multitracks: Iterable[Multitrack]) -> str:
-    """Name a set of stems by its content: songs, splits, instruments and the files' bytes.
-
-    Where the files lie and in which order the songs are listed does not matter.
-
-    Returns:
-        64 hexadecimal digits (SHA-256).
-    """
-    rows = sorted((m.song, m.split, s.name, s.instrument, str(s.dry), s.sha256) for m in multitracks for s in m.stems)
-    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
-
-
 class _Invalid(Exception):
     """What is wrong with a line; the caller adds where."""
 
 
 def _to_json(multitrack: Multitrack, folder: Path) -> dict[str, Any]:
-    return {
+    entry: dict[str, Any] = {
         "song": multitrack.song,
         "collection": multitrack.collection,
         "split": multitrack.split,
-        "stems": [
-            {
-                "name": stem.name,
-                "instrument": stem.instrument,
-                "path": _relative(stem.path, folder),
-                "duration_seconds": round(stem.duration_seconds, 6),
-                "sample_rate": stem.sample_rate,
-                "loudness_lufs": round(stem.loudness_lufs, 2) if math.isfinite(stem.loudness_lufs) else None,
-                "active": [[round(start, 3), round(end, 3)] for start, end in stem.active],
-                "dry": stem.dry,
-                "sha256": stem.sha256,
-            }
-            for stem in multitrack.stems
-        ],
+        "stems": [_stem_to_json(stem, folder) for stem in multitrack.stems],
     }
+    return entry | ({"artist": multitrack.artist} if multitrack.artist else {})
+
+
+def _stem_to_json(stem: Stem, folder: Path) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "name": stem.name,
+        "instrument": stem.instrument,
+        "path": _relative(stem.path, folder),
+        "duration_seconds": round(stem.duration_seconds, 6),
+        "sample_rate": stem.sample_rate,
+        "loudness_lufs": round(stem.loudness_lufs, 2) if math.isfinite(stem.loudness_lufs) else None,
+        "active": [[round(start, 3), round(end, 3)] for start, end in stem.active],
+        "dry": stem.dry,
+        "sha256": stem.sha256,
+    }
+    if stem.free_name:
+        entry["free_name"] = stem.free_name
+    if stem.bleed is not None:
+        entry["bleed"] = stem.bleed
+    if stem.stream:
+        entry["stream"] = stem.stream
+    if stem.added_paths:
+        entry["added_paths"] = [_relative(path, folder) for path in stem.added_paths]
+    if stem.silence_seconds:
+        entry["silence_seconds"] = round(stem.silence_seconds, 6)
+    return entry
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -200,7 +159,8 @@ def _from_json(entry: Any, folder: Path) -> Multitrack:
     names = [stem.name for stem in stems]
     if len(set(names)) < len(names):
         raise _Invalid(f"{song!r} has two stems of one name; rename one of them")
-    return Multitrack(song, _text(entry, "collection"), split, stems)
+    artist = _text(entry, "artist") if "artist" in entry else ""
+    return Multitrack(song, _text(entry, "collection"), split, stems, artist)
 
 
 def _stem(entry: Any, song: str, split: str, folder: Path) -> Stem:
@@ -224,7 +184,33 @@ def _stem(entry: Any, song: str, split: str, folder: Path) -> Stem:
         active=_regions(entry.get("active"), entry.get("name"), duration),
         dry=entry["dry"],
         sha256=_text(entry, "sha256"),
+        **_optional(entry, folder, duration),
     )
+
+
+def _optional(entry: dict[str, Any], folder: Path, duration: float) -> dict[str, Any]:
+    """The fields that a stem need not have; old manifests have none of them."""
+    found: dict[str, Any] = {}
+    if "free_name" in entry:
+        found["free_name"] = _text(entry, "free_name")
+    if entry.get("bleed") is not None:
+        if not isinstance(entry["bleed"], bool):
+            raise _Invalid(f"stem {entry.get('name')!r}: 'bleed' must be true or false")
+        found["bleed"] = entry["bleed"]
+    if "stream" in entry:
+        if isinstance(entry["stream"], bool) or not isinstance(entry["stream"], int) or entry["stream"] < 0:
+            raise _Invalid(f"stem {entry.get('name')!r}: 'stream' must be a number from 0 on")
+        found["stream"] = entry["stream"]
+    if "added_paths" in entry:
+        listed = entry["added_paths"]
+        if not isinstance(listed, list) or not all(isinstance(path, str) and path for path in listed):
+            raise _Invalid(f"stem {entry.get('name')!r}: 'added_paths' must be a list of texts")
+        found["added_paths"] = tuple(folder / path for path in listed)
+    if "silence_seconds" in entry:
+        found["silence_seconds"] = _number(entry, "silence_seconds")
+        if not 0.0 <= found["silence_seconds"] < duration:
+            raise _Invalid(f"stem {entry.get('name')!r}: 'silence_seconds' must be from 0 to below {duration:g}")
+    return found
 
 
 def _text(entry: dict[str, Any], key: str) -> str:

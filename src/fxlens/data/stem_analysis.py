@@ -1,24 +1,18 @@
-"""What a manifest says about a file: length, loudness, where it sounds, and a hash of its bytes.
-
-Files are read once: results are kept beside the manifest, keyed by path, size and time of change, so that an
-interrupted preparation goes on where it stopped and a second one only reads what is new.
-"""
+"""What a manifest says about a stem: length, loudness, where it sounds, and a hash of the bytes it comes from."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fxlens.audio import io, waveform
 from fxlens.audio.loudness import integrated_loudness
-from fxlens.errors import AudioError, AudioSilentError, OutputError
+from fxlens.data.recording import Recording
+from fxlens.errors import AudioError, AudioMissingError, AudioSilentError
 
 FRAME_SECONDS = 0.5
 THRESHOLD_DBFS = -50.0
@@ -27,18 +21,20 @@ BELOW_LOUD_DB = 40.0
 BRIDGED_SECONDS = 1.0
 SHORTEST_SECONDS = 2.0
 
-_VERSION = 1  # of the measurements; results of another version are not used
-
 
 @dataclass(frozen=True)
 class StemAnalysis:
-    """Measurements of one file; the fields are those of :class:`fxlens.data.manifest.Stem`."""
+    """Measurements of one stem; the fields are those of :class:`fxlens.data.multitrack.Stem`.
+
+    ``silent`` tells that it is silent from beginning to end.
+    """
 
     duration_seconds: float
     sample_rate: int
     loudness_lufs: float
     active: tuple[tuple[float, float], ...]
     sha256: str
+    silent: bool = False
 
 
 def active_regions(audio: np.ndarray, sample_rate: float) -> tuple[tuple[float, float], ...]:
@@ -74,129 +70,84 @@ def active_regions(audio: np.ndarray, sample_rate: float) -> tuple[tuple[float, 
             regions[-1][1] = end
         else:
             regions.append([start, end])
-    return tuple((start, end) for start, end in regions if end - start >= SHORTEST_SECONDS - 1e-9)
+    return tuple((float(start), float(end)) for start, end in regions if end - start >= SHORTEST_SECONDS - 1e-9)
+
+
+def silent_error(path: str | Path) -> AudioSilentError:
+    """Make the error for a stem in which nothing sounds."""
+    return AudioSilentError(path, "the stem is silent from beginning to end; leave it out")
 
 
 def analyse(path: str | Path) -> StemAnalysis:
-    """Read and measure one stem.
+    """Read and measure one file.
 
     Raises:
         AudioError: the file is missing, damaged, empty, silent, or holds samples that are not finite.
     """
-    path = Path(path)
-    audio, rate = io.read(path)
-    waveform.check(audio, path)
-    if waveform.is_silent(audio):
-        raise AudioSilentError(path, "the stem is silent from beginning to end; leave it out")
+    recording = Recording((Path(path),))
+    result = analyse_together([recording])[recording]
+    if isinstance(result, AudioError):
+        raise result
+    if result.silent:
+        raise silent_error(path)
+    return result
+
+
+def by_files(recordings: Iterable[Recording]) -> list[list[Recording]]:
+    """Group the recordings that lie in the same files, which are then decoded only once."""
+    groups: dict[tuple[Path, ...], list[Recording]] = {}
+    for recording in recordings:
+        groups.setdefault(recording.paths, []).append(recording)
+    return list(groups.values())
+
+
+def analyse_together(recordings: Sequence[Recording]) -> dict[Recording, StemAnalysis | AudioError]:
+    """Read and measure recordings that lie in the same files; a single pass decodes all streams of a container.
+
+    Args:
+        recordings: one of :func:`by_files`' groups.
+
+    Returns:
+        The measurements of each, or why it has none.
+    """
+    first = recordings[0]
+    try:
+        if len(recordings) > 1 and len(first.paths) == 1:
+            pieces, rate = io.read_streams(first.paths[0], [recording.stream for recording in recordings])
+        else:
+            pieces, rates = zip(*(recording.read() for recording in recordings), strict=True)
+            rate = rates[0]
+        digests = {path: _sha256(path) for path in first.paths}
+    except AudioError as problem:
+        return dict.fromkeys(recordings, problem)
+    found: dict[Recording, StemAnalysis | AudioError] = {}
+    for recording, audio in zip(recordings, pieces, strict=True):
+        try:
+            found[recording] = _measure(audio, rate, recording, recording.digest(digests.__getitem__))
+        except AudioError as problem:
+            found[recording] = problem
+    return found
+
+
+def _measure(audio: np.ndarray, rate: int, recording: Recording, sha256: str) -> StemAnalysis:
+    waveform.check(audio, recording.paths[0])
     stereo = audio if audio.shape[0] == 2 else np.repeat(audio, 2, axis=0)  # mono is heard from both sides
     return StemAnalysis(
         duration_seconds=audio.shape[1] / rate,
         sample_rate=int(rate),
         loudness_lufs=float(integrated_loudness(stereo, rate)),
         active=active_regions(audio, rate),
-        sha256=_sha256(path),
+        sha256=sha256,
+        silent=waveform.is_silent(audio),
     )
 
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def analyse_all(
-    paths: Sequence[Path],
-    cache: str | Path | None = None,
-    *,
-    jobs: int = 2,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[dict[Path, StemAnalysis], dict[Path, str]]:
-    """Measure many stems, in parallel and resumable.
-
-    Args:
-        paths: audio files.
-        cache: file that keeps the results, one JSON line each, written as they come; None keeps nothing.
-        jobs: files read at once; each needs memory for its whole decoded length.
-        progress: called with (files done, files in all).
-
-    Returns:
-        The measurements, and the reasons of the files that could not be measured; together they have every
-        path.
-
-    Raises:
-        OutputError: the cache cannot be written.
-    """
-    cache = Path(cache) if cache is not None else None
-    known = _read_cache(cache)
-    found: dict[Path, StemAnalysis] = {}
-    damaged: dict[Path, str] = {}
-    keys: dict[Path, str] = {}
-    for path in paths:
-        try:
-            keys[path] = _key(path)
-        except OSError as problem:
-            damaged[path] = f"{path}: cannot be opened ({problem.strerror or problem})"
-            continue
-        if keys[path] in known:
-            found[path] = known[keys[path]]
-    todo = [path for path in paths if path in keys and path not in found]
-    done = len(paths) - len(todo)
-    if progress is not None:
-        progress(done, len(paths))
-    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:  # decoding and loudness run outside the lock
-        tasks = {pool.submit(analyse, path): path for path in todo}
-        try:
-            for task in as_completed(tasks):
-                path, done = tasks[task], done + 1
-                try:
-                    found[path] = task.result()
-                    if cache is not None:
-                        _append(cache, keys[path], found[path])
-                except AudioError as problem:
-                    damaged[path] = str(problem)
-                if progress is not None:
-                    progress(done, len(paths))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    return found, damaged
-
-
-def _key(path: Path) -> str:
-    status = path.stat()
-    return f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
-
-
-def _read_cache(cache: Path | None) -> dict[str, StemAnalysis]:
-    known: dict[str, StemAnalysis] = {}
-    if cache is None or not cache.is_file():
-        return known
-    for line in cache.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-            if entry.pop("version") != _VERSION:
-                continue
-            key, loudness = entry.pop("key"), entry.pop("loudness_lufs")
-            active = tuple((float(start), float(end)) for start, end in entry.pop("active"))
-            known[key] = StemAnalysis(
-                loudness_lufs=-math.inf if loudness is None else float(loudness), active=active, **entry
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue  # a line that an interruption cut short: the file is read again
-    return known
-
-
-def _append(cache: Path, key: str, analysis: StemAnalysis) -> None:
-    entry = {"version": _VERSION, "key": key} | asdict(analysis)
-    if not math.isfinite(analysis.loudness_lufs):
-        entry["loudness_lufs"] = None
     try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with cache.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     except OSError as problem:
-        raise OutputError(
-            f"{cache}: cannot be written ({problem.strerror or problem}); is the folder read-only or the disk full?"
-        ) from problem
+        raise AudioMissingError(path, f"it cannot be read ({problem.strerror or problem})") from problem
+    return digest.hexdigest()

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyloudnorm
 import pytest
 import soundfile
 
-from fxlens.data import stem_analysis
-from fxlens.data.adapters.folder import assign_splits, instrument_of_name, prepare, scan_folder
-from fxlens.data.manifest import Multitrack, load_manifest
-from fxlens.data.stem_analysis import active_regions, analyse
-from fxlens.errors import DataError, UsageError
+from fxlens.data import analysis_job
+from fxlens.data.adapters.folder import instrument_of_name, prepare, scan_folder
+from fxlens.data.manifest import load_manifest
+from fxlens.data.recording import Recording
+from fxlens.data.stem_analysis import analyse_together
+from fxlens.errors import DataError
 
 RATE = 8000
 
@@ -77,11 +78,12 @@ def test_a_folder_becomes_songs(library: Path) -> None:
 
 
 def test_a_song_json_overrules_names(library: Path) -> None:
-    entry = {"file": "sax.wav", "instrument": "woodwinds", "dry": True}
+    entry = {"file": "sax.wav", "instrument": "woodwinds", "free_name": "tárogató", "dry": True}
     (library / "Three" / "song.json").write_text(json.dumps({"stems": [entry]}))
     scan = scan_folder(library)
     stems = {(s.song, s.name): s for m in scan.multitracks for s in m.stems}
-    assert (stems["Three", "sax"].instrument, stems["Three", "sax"].dry) == ("woodwinds", True)
+    sax = stems["Three", "sax"]
+    assert (sax.instrument, sax.free_name, sax.dry) == ("woodwinds", "tárogató", True)
     assert stems["a/One", "lead_vocals"].dry is False
     for wrong in ("{", "[]", '{"stems": [{"file": "sax.wav", "instrument": "kazoo"}]}'):
         (library / "Three" / "song.json").write_text(wrong)
@@ -110,46 +112,6 @@ def test_folders_that_hold_nothing(tmp_path: Path) -> None:
         scan_folder(tmp_path)
 
 
-def test_measurements(tmp_path: Path) -> None:
-    loud = noise(6.0, -18.0)
-    path = write(tmp_path / "x.wav", loud)
-    measured = analyse(path)
-    assert measured.duration_seconds == 6.0 and measured.sample_rate == RATE
-    read, _ = soundfile.read(path)
-    assert measured.loudness_lufs == pytest.approx(pyloudnorm.Meter(RATE).integrated_loudness(read), abs=0.3)
-    assert measured.active == ((0.0, 6.0),)
-
-
-def test_mono_is_as_loud_as_the_same_in_both_channels(tmp_path: Path) -> None:
-    one = noise(3.0)[:1]
-    mono = analyse(write(tmp_path / "mono.wav", one))
-    both = analyse(write(tmp_path / "both.wav", np.repeat(one, 2, axis=0)))
-    assert mono.loudness_lufs == pytest.approx(both.loudness_lufs, abs=1e-6)
-
-
-def sounding(*pieces: tuple[float, float]) -> np.ndarray:
-    """Pieces of (seconds, level in dBFS)."""
-    return np.concatenate([noise(seconds, level, i) for i, (seconds, level) in enumerate(pieces)], axis=1)
-
-
-@pytest.mark.parametrize(
-    ("pieces", "regions"),
-    [
-        ([(5.0, -120.0), (4.0, -20.0), (6.0, -120.0)], ((5.0, 9.0),)),
-        ([(3.0, -20.0), (1.0, -120.0), (3.0, -20.0)], ((0.0, 7.0),)),  # a breath does not end a region
-        ([(3.0, -20.0), (1.5, -120.0), (3.0, -20.0)], ((0.0, 3.0), (4.5, 7.5))),
-        ([(4.0, -120.0), (1.5, -20.0), (4.0, -120.0)], ()),  # a single hit is none
-        ([(4.0, -15.0), (4.0, -57.0)], ((0.0, 4.0),)),  # hiss behind a loud stem
-        ([(4.0, -30.0), (4.0, -57.0)], ((0.0, 8.0),)),  # quiet passages of a quiet stem
-        ([(4.0, -20.0), (4.0, -90.0)], ((0.0, 4.0),)),
-        ([(5.0, -80.0)], ()),
-    ],
-)
-def test_active_regions(pieces: list, regions: tuple) -> None:
-    found = active_regions(sounding(*pieces), RATE)
-    assert found == regions
-
-
 def test_measured_files_are_not_read_again(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "cache"
     first = scan_folder(library, cache=cache)
@@ -157,11 +119,11 @@ def test_measured_files_are_not_read_again(library: Path, tmp_path: Path, monkey
     write(library / "b" / "Two" / "pad_and_bass.wav", noise(2.5))  # changed: has to be read again
     read: list[str] = []
 
-    def watched(path: Path) -> stem_analysis.StemAnalysis:
-        read.append(path.name)
-        return analyse(path)
+    def watched(recordings: Sequence[Recording]) -> dict:
+        read.extend(recording.paths[0].name for recording in recordings)
+        return analyse_together(recordings)
 
-    monkeypatch.setattr(stem_analysis, "analyse", watched)
+    monkeypatch.setattr(analysis_job, "analyse_together", watched)
     steps: list[tuple[int, int]] = []
     second = scan_folder(library, cache=cache, progress=lambda done, total: steps.append((done, total)))
     assert read == ["pad_and_bass.wav"]
@@ -183,25 +145,3 @@ def test_prepare_writes_what_it_returns(library: Path, tmp_path: Path) -> None:
         assert [s.path for s in kept.stems] == [s.path for s in again.stems]
         assert all(s.split == again.split for s in again.stems)
         assert math.isclose(kept.stems[0].loudness_lufs, again.stems[0].loudness_lufs, abs_tol=0.01)
-
-
-def songs(count: int) -> list[Multitrack]:
-    return [Multitrack(f"song{i}", "c", "train", ()) for i in range(count)]
-
-
-def test_shares_are_seeded_and_do_not_depend_on_order() -> None:
-    def held(of: list[Multitrack], seed: int) -> set[str]:
-        return {m.song for m in assign_splits(of, validation_share=0.25, seed=seed) if m.split == "validation"}
-
-    assert len(held(songs(40), 0)) == 10
-    assert held(songs(40), 0) == held(songs(40)[::-1], 0)
-    assert held(songs(40), 0) != held(songs(40), 1)
-
-
-def test_split_mistakes_are_refused() -> None:
-    with pytest.raises(UsageError, match="no song is called 'typo'"):
-        assign_splits(songs(3), evaluation_songs=["typo"])
-    with pytest.raises(UsageError, match="both evaluation and validation"):
-        assign_splits(songs(3), evaluation_songs=["song1"], validation_songs=["song*"])
-    with pytest.raises(UsageError, match="shares"):
-        assign_splits(songs(3), evaluation_share=0.7, validation_share=0.7)
