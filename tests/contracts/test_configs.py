@@ -15,7 +15,7 @@ CONFIGS = sorted((Path(config.__file__).parent / "configs").glob("*.yaml"))
 
 
 def test_there_are_configurations() -> None:
-    assert {p.stem for p in CONFIGS} >= {"small", "small-listening", "paper"}
+    assert {p.stem for p in CONFIGS} >= {"small", "small-listening", "paper", "paper-small"}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
@@ -25,8 +25,8 @@ def test_configuration(path: Path, tmp_path: Path) -> None:
     assert config.load(TrainSettings, tmp_path / "again.yaml") == settings
     with torch.device("meta"):
         weights = sum(p.numel() for p in FxEncoder(settings.model).parameters())
-    if path.stem.startswith("small"):
-        assert weights <= 5_500_000
+    if "small" in path.stem:  # what two CPU cores can train, and a package can carry: 20 MB, extractor and all
+        assert weights <= 5_000_000
     if path.stem == "paper":  # CNN14 with two inputs, projection and extractor: 80 M
         assert 75_000_000 < weights < 85_000_000
 
@@ -36,4 +36,5 @@ def test_the_second_run_goes_on_with_the_model_of_the_first() -> None:
         config.load(TrainSettings, next(p for p in CONFIGS if p.stem == name)) for name in ("small", "small-listening")
     )
     assert first.model == second.model
-    assert (first.block.seconds, first.block.chains) == (second.block.seconds, second.block.chains)  # of one pool
+    assert first.block == second.block  # of one pool
+    assert first.material.instrument_weights == second.material.instrument_weights

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from fxlens.data.augmentation import AugmentSettings, augment
 from fxlens.data.mixture import draw_track_levels, mix
 from fxlens.data.style_pool import StoredBlock, StylePool, by_instrument
 from fxlens.errors import DataError
@@ -44,6 +45,7 @@ class BatchSettings:
             apart teaches nothing to a network that does not yet hear effects at all.
         instruments: fewest and most instruments in a mixture.
         controlled: see the module's text.
+        same_mixtures: ask for the target in the mixtures of the mixture part, as the paper does, and make no others.
         initial_blocks: blocks that batch 0 may use.
         blocks_per_batch: how many more each further batch may use.
         total_blocks: the pool never grows beyond this.
@@ -61,6 +63,7 @@ class BatchSettings:
     hard_from_batch: int = 0
     instruments: tuple[int, int] = (1, 4)
     controlled: bool = True
+    same_mixtures: bool = False
     initial_blocks: int = 400
     blocks_per_batch: float = 0.5
     total_blocks: int = 4000
@@ -96,7 +99,9 @@ class StyleBatches(Dataset[dict[str, Any]]):
     An item holds ``mixture`` ``[N, 2, 2, T]`` (pair, view, channel, sample), and, where there is an extraction part,
     ``extraction`` ``[M, 2, 2, T]``, ``stem`` ``[M, 2, 2, T]`` (the target alone, wet), ``dry`` ``[groups, 2, T]``
     (query excerpts, one a group) and ``target`` (the instrument's name); with ``stems_only`` just ``stem`` and
-    ``target``.
+    ``target``; with ``same_mixtures`` just ``dry`` and ``target``.
+
+    Every view is augmented by itself, after the mix (:mod:`fxlens.data.augmentation`).
 
     With ``transform`` every view passes through it before it is stacked, in the loader's process: a spectrogram made
     where the clip still lies in the cache is a third of the work, and a quarter of what travels to the network.
@@ -110,10 +115,12 @@ class StyleBatches(Dataset[dict[str, Any]]):
         batches: int,
         sample_rate: int = 44100,
         transform: Callable[[Tensor], Tensor] | None = None,
+        augmentation: AugmentSettings | None = None,
     ) -> None:
         self.settings, self.seed, self.batches, self.sample_rate = settings, seed, batches, sample_rate
         self._pool = StylePool(folder, settings.window_blocks)
         self._transform = transform
+        self._augmentation = augmentation or AugmentSettings()
         if settings.chains < 1:
             raise DataError("a batch needs at least one chain of each block")
         self._crop_samples = round((settings.crop_seconds or 0.0) * sample_rate)
@@ -127,8 +134,12 @@ class StyleBatches(Dataset[dict[str, Any]]):
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, index, 0xBA7C]))
         groups = by_instrument(self._pool.upto(self.settings.limit(index)))
         settings = self.settings.at(index)
-        item: dict[str, Any] = {"mixture": self._mixtures(rng, groups, settings)}
-        if settings.extraction_groups:
+        names = self._composition(rng, groups, settings.instruments[0])
+        picked = [self._pick(rng, groups[name], settings.mixture_groups) for name in names]
+        item: dict[str, Any] = {"mixture": self._mixtures(rng, picked, settings)}
+        if settings.same_mixtures:
+            item |= {"dry": _dry(picked[0]), "target": names[0]}
+        elif settings.extraction_groups:
             item.update(self._extraction(rng, groups, settings, self.settings.company_gain_db(index)))
         return item
 
@@ -153,9 +164,7 @@ class StyleBatches(Dataset[dict[str, Any]]):
         order = rng.permutation(len(blocks))
         return [blocks[int(order[i % len(blocks)])] for i in range(count)]
 
-    def _mixtures(self, rng: np.random.Generator, groups: dict[str, list[StoredBlock]], s: BatchSettings) -> Tensor:
-        names = self._composition(rng, groups, s.instruments[0])
-        picked = [self._pick(rng, groups[name], s.mixture_groups) for name in names]
+    def _mixtures(self, rng: np.random.Generator, picked: list[list[StoredBlock]], s: BatchSettings) -> Tensor:
         pairs = []
         for g in range(s.mixture_groups):
             orders = [rng.permutation(p[g].chains) for p in picked]
@@ -195,7 +204,7 @@ class StyleBatches(Dataset[dict[str, Any]]):
         return {
             "extraction": torch.stack(mixtures),
             "stem": torch.stack(stems),
-            "dry": torch.from_numpy(np.stack([block.dry() for block in target])),
+            "dry": _dry(target),
             "target": names[0],
         }
 
@@ -212,5 +221,12 @@ class StyleBatches(Dataset[dict[str, Any]]):
         # Polarity and the naming of left and right are no effects: an embedding must not see them.
         sign = np.float32(rng.choice((-1.0, 1.0)))
         flipped = mixture[::-1] if rng.random() < 0.5 else mixture
-        clip = torch.from_numpy(flipped[:, start : start + length] * sign)
+        mono_safe = not any(block.moves_the_image(chain, view) for block, chain in tracks)
+        heard = flipped[:, start : start + length] * sign
+        clip = torch.from_numpy(augment(heard, self.sample_rate, rng, self._augmentation, mono_safe))
         return clip if self._transform is None else self._transform(clip)
+
+
+def _dry(blocks: list[StoredBlock]) -> Tensor:
+    """Query excerpts of some blocks, ``[B, 2, T]``."""
+    return torch.from_numpy(np.stack([block.dry() for block in blocks]))

@@ -6,7 +6,9 @@ excerpt of a third content for audio queries:
     wet[c, k] = chain c on content k     c = 0..C-1,  k = 0, 1
 
 Same chain, other content: a positive pair. Same content, other chain: a hard negative. The two contents come from
-different songs where the instrument has them, so that music can never be what makes two views alike.
+different songs where the instrument has them, so that music can never be what makes two views alike. And the two may
+be rendered in different dialects (:mod:`fxlens.data.dialects.dialect`), so that nor can an implementation be. A dialect
+belongs to a content, not to a chain: within a block only the effects themselves tell near twins apart.
 
 The block is a pure function of (stems, instrument, seed, settings): :func:`draw_block` draws, :func:`render_block`
 applies.
@@ -20,13 +22,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fxlens.audio.loudness import integrated_loudness, normalize_loudness
+from fxlens.data.codecs import check_codecs, through_codec
+from fxlens.data.dialects.dialect import NUMBERS, moves_the_image, render_in_dialect
 from fxlens.data.excerpts import Excerpt, draw_excerpt, load_excerpt
 from fxlens.data.manifest import Stem
 from fxlens.effects.chain import EffectChain
-from fxlens.effects.impulse_responses import convolve
 from fxlens.effects.processor import Range
-from fxlens.effects.sampling import Grade, draw_chain, hard_negative
-from fxlens.errors import DataError
+from fxlens.effects.recorded_rooms import RecordedRooms
+from fxlens.effects.sampling import Grade, RoomDraw, draw_chain, hard_negative
+from fxlens.errors import ConfigError, DataError
 
 CHAIN_INPUT_LUFS = -18.0
 """Every dry excerpt meets its chain at this loudness, so that thresholds mean the same for all recordings."""
@@ -45,8 +49,13 @@ class BlockSettings:
         n_effects: smallest and largest number of audible effects.
         paper_range_share: share of blocks drawn from the paper's parameter ranges instead of the wider default.
         other_song_share: share of blocks whose second content is of another song, where there is one.
-        recorded_room_share: share of reverbs rendered with a recorded room, where rooms are given.
+        recorded_room_share: share of reverbs that have a recorded room, where rooms are given.
         real_share: share of contents taken from recordings rather than synthesised stems, where both exist.
+        dialect_share: share of blocks rendered in drawn dialects, one for each content; the others in fxlens' own.
+        same_dialect_share: share of these whose two contents have one dialect after all.
+        codec_share: share of wet clips that pass a lossy codec, each by itself.
+        codecs: those they pass, all equally often; see :data:`fxlens.data.codecs.CODECS`.
+        sample_rate: Hz.
     """
 
     seconds: float = 5.0
@@ -56,19 +65,34 @@ class BlockSettings:
     other_song_share: float = 0.75
     recorded_room_share: float = 0.4
     real_share: float = 0.5
+    dialect_share: float = 0.0
+    same_dialect_share: float = 0.0
+    codec_share: float = 0.0
+    codecs: tuple[str, ...] = ("mp3-64", "mp3-96", "mp3-128", "mp3-192", "ogg-64", "ogg-96", "ogg-128", "ogg-192")
     sample_rate: int = 44100
+
+    def __post_init__(self) -> None:
+        check_codecs(self.codecs, "block.codecs")
+        if self.codec_share > 0.0 and not self.codecs:
+            raise ConfigError("block.codecs is empty, but block.codec_share is not 0")
 
 
 @dataclass(frozen=True)
 class BlockPlan:
-    """Everything that was drawn for a block; rendering adds no randomness."""
+    """Everything that was drawn for a block; rendering adds no randomness.
+
+    Attributes:
+        dialects: of each content; None is fxlens' own.
+        codecs: by chain and content; None is none.
+    """
 
     instrument: str
     contents: tuple[Excerpt, Excerpt]
     query: Excerpt
     chains: tuple[EffectChain, ...]
-    rooms: tuple[int | None, ...]
     seed: int
+    dialects: tuple[int | None, int | None]
+    codecs: tuple[tuple[str | None, str | None], ...]
 
 
 @dataclass
@@ -137,9 +161,9 @@ def draw_block(
     seed: int,
     settings: BlockSettings,
     probabilities: Mapping[str, float] | None = None,
-    rooms: int = 0,
+    rooms: RecordedRooms | None = None,
 ) -> BlockPlan:
-    """Draw contents, chains and rooms of one block.
+    """Draw contents, chains, dialects and codecs of one block.
 
     Args:
         shelf: where contents come from.
@@ -147,7 +171,7 @@ def draw_block(
         seed: the same seed and shelf give the same plan.
         settings: see :class:`BlockSettings`.
         probabilities: per effect type, from the Fx probability schedule; None draws all alike.
-        rooms: number of recorded rooms to choose from.
+        rooms: recorded rooms that reverbs may have.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0xB10C]))
     first = shelf.draw(instrument, rng, settings.real_share)
@@ -160,49 +184,38 @@ def draw_block(
 
     ranges: Range = "paper" if rng.random() < settings.paper_range_share else "default"
     count = int(rng.integers(settings.n_effects[0], settings.n_effects[1] + 1))
-    base = draw_chain(rng, n_effects=count, ranges=ranges, probabilities=probabilities)
+    recorded = None if rooms is None else RoomDraw(rooms, settings.recorded_room_share)
+    base = draw_chain(rng, n_effects=count, ranges=ranges, probabilities=probabilities, rooms=recorded)
     chains = [base]
     grades = list(GRADES)
     rng.shuffle(grades)
     for k in range(settings.chains - 1):
         grade = grades[k % len(grades)]
-        chains.append(hard_negative(base, rng, grade, ranges=ranges, probabilities=probabilities))
-
-    # Chains that keep the base's reverb keep its room too: a changed room would be a second change.
-    room_of: dict[str, int | None] = {}
-    chosen: list[int | None] = []
-    for chain in chains:
-        key = next((repr(sorted(e.parameters.items())) for e in chain.effects if e.type == "reverb"), "")
-        if key and key not in room_of:
-            recorded = rooms > 0 and rng.random() < settings.recorded_room_share
-            room_of[key] = int(rng.integers(rooms)) if recorded else None
-        chosen.append(room_of.get(key))
-    return BlockPlan(instrument, (content_a, content_b), query, tuple(chains), tuple(chosen), seed)
+        chains.append(hard_negative(base, rng, grade, ranges, probabilities, rooms=recorded))
+    # From a generator of their own: what is drawn above does not depend on these settings.
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 0xD1A1]))
+    dialects = _draw_dialects(rng, settings)
+    codecs = tuple((_draw_codec(rng, settings), _draw_codec(rng, settings)) for _ in chains)
+    return BlockPlan(instrument, (content_a, content_b), query, tuple(chains), seed, dialects, codecs)
 
 
-def apply_chain(chain: EffectChain, audio: np.ndarray, sample_rate: int, room: np.ndarray | None = None) -> np.ndarray:
-    """Apply a chain to ``[2, T]``; with ``room`` (``[2, N]``) its reverb convolves with that response instead.
-
-    Rendered by the fast forms: within 1e-4 of :meth:`EffectChain.apply`.
-    """
-
-    def render(part: EffectChain, clip: np.ndarray) -> np.ndarray:
-        return part.render(clip[None].astype(np.float32, copy=False), sample_rate)[0]
-
-    at = next((i for i, e in enumerate(chain.effects) if e.type == "reverb" and e.enabled), None)
-    if room is None or at is None:
-        return render(chain, audio)
-    before, after = EffectChain(chain.effects[:at]), EffectChain(chain.effects[at + 1 :])
-    return render(after, convolve(render(before, audio), room, chain.effects[at].parameters["wet"]))
+def _draw_dialects(rng: np.random.Generator, settings: BlockSettings) -> tuple[int | None, int | None]:
+    first, second = (int(n) for n in rng.integers(NUMBERS, size=2))
+    drawn, same = rng.random() < settings.dialect_share, rng.random() < settings.same_dialect_share
+    return (first, first if same else second) if drawn else (None, None)
 
 
-def render_block(plan: BlockPlan, settings: BlockSettings, rooms: Sequence[np.ndarray] = ()) -> StyleBlock:
-    """Render a plan.
+def _draw_codec(rng: np.random.Generator, settings: BlockSettings) -> str | None:
+    passed, which = rng.random() < settings.codec_share, rng.random()
+    return settings.codecs[int(which * len(settings.codecs))] if passed else None
+
+
+def render_block(plan: BlockPlan, settings: BlockSettings) -> StyleBlock:
+    """Render a plan, by the fast forms of the effects.
 
     Args:
         plan: from :func:`draw_block`.
         settings: the settings it was drawn with.
-        rooms: recorded responses ``[2, N]`` at ``settings.sample_rate``, in the order of ``plan.rooms``.
     """
     rate = settings.sample_rate
     samples = round(settings.seconds * rate)
@@ -211,10 +224,13 @@ def render_block(plan: BlockPlan, settings: BlockSettings, rooms: Sequence[np.nd
         audio, _ = normalize_loudness(load_excerpt(excerpt, rate), rate, CHAIN_INPUT_LUFS)
         dry.append(np.asarray(audio, dtype=np.float32)[:, :samples])
     wet = np.zeros((len(plan.chains), 2, 2, samples), dtype=np.float32)
-    for c, (chain, room) in enumerate(zip(plan.chains, plan.rooms, strict=True)):
-        response = rooms[room] if room is not None else None
+    for c, chain in enumerate(plan.chains):
         for k in range(2):
-            wet[c, k] = apply_chain(chain, dry[k], rate, response)
+            wet[c, k] = render_in_dialect(chain, dry[k], rate, plan.dialects[k])
+    for c, codecs in enumerate(plan.codecs):
+        for k, codec in enumerate(codecs):
+            if codec is not None:
+                wet[c, k] = through_codec(wet[c, k], rate, codec)
     lufs = np.asarray(integrated_loudness(wet, rate), dtype=np.float64)
     info: dict[str, object] = {
         "instrument": plan.instrument,
@@ -222,6 +238,8 @@ def render_block(plan: BlockPlan, settings: BlockSettings, rooms: Sequence[np.nd
         "songs": [e.stem.song for e in plan.contents],
         "stems": [e.stem.name for e in (*plan.contents, plan.query)],
         "chains": [chain.to_json() for chain in plan.chains],
-        "rooms": list(plan.rooms),
+        "dialects": list(plan.dialects),
+        "codecs": [list(pair) for pair in plan.codecs],
+        "moves_the_image": [[moves_the_image(chain, d) for d in plan.dialects] for chain in plan.chains],
     }
     return StyleBlock(plan.instrument, wet, lufs, dry[2], info)

@@ -15,10 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fxlens.data.style_block import BlockSettings, StemShelf, StyleBlock, draw_block, render_block
+from fxlens.effects.recorded_rooms import RecordedRooms, load_folder
 from fxlens.errors import DataError, FxLensError
 
 PROBABILITIES = "probabilities.json"
@@ -46,6 +48,11 @@ class StoredBlock:
         """Return one wet clip, float32 ``[2, T]``."""
         stored = np.load(self.path, mmap_mode="r")
         return stored[chain, content].astype(np.float32) * np.float32(self.scale[chain, content] / _FULL_SCALE)
+
+    def moves_the_image(self, chain: int, content: int) -> bool:
+        """Whether a clip has effects that mono would take away; of blocks that do not say so, yes."""
+        said: Any = self.info.get("moves_the_image")
+        return said is None or bool(said[chain][content])
 
     def dry(self) -> np.ndarray:
         """Return the dry query excerpt, float32 ``[2, T]``."""
@@ -141,15 +148,15 @@ def render_one(
     settings: BlockSettings,
     seed: int,
     weights: Mapping[str, float],
-    rooms: Sequence[np.ndarray],
+    rooms: RecordedRooms | None,
 ) -> None:
     """Render block ``number`` unless it is there."""
     if block_path(folder, number).with_suffix(".json").exists():
         return
     instrument = draw_instrument(seed, number, weights)
     block_seed = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    plan = draw_block(shelf, instrument, block_seed, settings, read_probabilities(folder), len(rooms))
-    write_block(folder, number, render_block(plan, settings, rooms))
+    plan = draw_block(shelf, instrument, block_seed, settings, read_probabilities(folder), rooms)
+    write_block(folder, number, render_block(plan, settings))
 
 
 def fill_pool(
@@ -159,7 +166,7 @@ def fill_pool(
     seed: int,
     weights: Mapping[str, float],
     numbers: Iterable[int],
-    rooms: Sequence[np.ndarray] = (),
+    rooms: RecordedRooms | None = None,
     jobs: int = 1,
 ) -> None:
     """Render all of ``numbers`` that are missing, in order, over ``jobs`` processes."""
@@ -180,7 +187,7 @@ def _fill_share(
     settings: BlockSettings,
     seed: int,
     weights: Mapping[str, float],
-    rooms: Sequence[np.ndarray],
+    rooms: RecordedRooms | None,
     numbers: Iterable[int],
 ) -> None:
     for number in numbers:
@@ -228,14 +235,18 @@ def by_instrument(blocks: Sequence[StoredBlock]) -> dict[str, list[StoredBlock]]
     return groups
 
 
-def load_rooms(folder: Path | None, sample_rate: int) -> list[np.ndarray]:
-    """Recorded rooms of a folder, ``[2, N]`` each at ``sample_rate``; an empty list without a folder."""
-    if folder is None:
-        return []
-    from fxlens.effects.impulse_responses import load_folder
+def load_rooms(folder: Path | None, sample_rate: int) -> RecordedRooms | None:
+    """Recorded rooms of a folder, each of them tried at ``sample_rate``; None without a folder.
 
+    Raises:
+        DataError: there are none, or one of them cannot be used.
+    """
+    if folder is None:
+        return None
     try:
         rooms = load_folder(folder)
+        for name in rooms.names:
+            rooms.response(name, sample_rate)
     except FxLensError as error:
         raise DataError(f"cannot read impulse responses: {error}") from error
-    return [rooms.response(name, sample_rate) for name in rooms.names]
+    return rooms

@@ -51,11 +51,12 @@ class ContrastiveTask(Task):
         torch.manual_seed(seed)
         rng = np.random.default_rng(seed)
         weight = instrument_weight(step, self.loss.ramp_steps, self.loss.instrument_weight)
-        if "extraction" not in batch or self._queries[0] is None:
+        if "dry" not in batch or self._queries[0] is None:
             weight = 0.0
         names = ["mixture"]
-        if weight > 0.0:
-            names.append("extraction")
+        asked = "extraction" if "extraction" in batch else "mixture"  # the paper asks in the mixtures themselves
+        if weight > 0.0 and asked not in names:
+            names.append(asked)
         if self.loss.stem_view and "stem" in batch:
             names.append("stem")
         # One pass of the trunk over all views: its batch statistics are then those of every kind of input.
@@ -71,8 +72,8 @@ class ContrastiveTask(Task):
         if weight == 0.0:
             return {"total": whole, **named}
 
-        query = self._draw_queries(batch, rng, 2 * len(batch["extraction"]))
-        found = self.encoder.instrument_embedding(heard["extraction"], query)
+        query = self._draw_queries(batch, rng, 2 * len(batch[asked]))
+        found = self.encoder.instrument_embedding(heard[asked], query)
         first, second = found.chunk(2)
         named["instrument"] = nt_xent(first, second, t)
         instrument = named["instrument"]

@@ -57,13 +57,20 @@ def _contrast(settings: TrainSettings, pool: Path) -> Objective:
         if given.config != settings.model:
             raise ConfigError(f"{settings.initial_weights} holds another model than `model:` describes")
         encoder.load_state_dict(given.state_dict())
-    queries = load_query_encoder(settings.model.query_encoder) if settings.batch.extraction_groups else None
+    asks = settings.batch.extraction_groups or settings.batch.same_mixtures
+    queries = load_query_encoder(settings.model.query_encoder) if asks else None
     if queries is not None:
         encoder.attach_query_encoder(queries)  # a checkpoint names the queries it was trained with
     return Objective(
         ContrastiveTask(encoder, queries, settings.loss, settings.query),
         lambda count: StyleBatches(
-            pool, settings.batch, settings.seed, count, settings.block.sample_rate, _view(settings)
+            pool,
+            settings.batch,
+            settings.seed,
+            count,
+            settings.block.sample_rate,
+            _view(settings),
+            settings.augment,
         ),
         validation_pairs(pool / "validation", settings) if settings.validation_blocks else {},
     )

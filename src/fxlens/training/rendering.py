@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,7 @@ def validation_pairs(folder: Path, settings: TrainSettings) -> dict[str, np.ndar
                 rng = np.random.default_rng(np.random.SeedSequence([settings.seed, e, b, 0x7A11D]))
                 plan = draw_block(shelf, names[(e + b) % len(names)], int(rng.integers(2**62)), settings.block)
                 chains = tuple(draw_chain(rng, n_effects=1, types=(effect,)) for _ in plan.chains)
-                alone = type(plan)(plan.instrument, plan.contents, plan.query, chains, (None,) * len(chains), plan.seed)
+                alone = replace(plan, chains=chains)
                 write_block(place, number, render_block(alone, settings.block))
             block = read_block(place, number)
             clips += [np.stack([block.wet(c, k) for k in (0, 1)]) for c in range(len(block.scale))]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from fxlens.data.augmentation import AugmentSettings
 from fxlens.data.dataset import BatchSettings
 from fxlens.data.listening import ListeningSettings
 from fxlens.data.style_block import BlockSettings
@@ -113,6 +114,7 @@ class TrainSettings:
     material: MaterialSettings = MaterialSettings()
     block: BlockSettings = BlockSettings()
     batch: BatchSettings = BatchSettings()
+    augment: AugmentSettings = AugmentSettings()
     listening: ListeningSettings = ListeningSettings()
     lesson: LessonSettings = LessonSettings()
     loss: LossSettings = LossSettings()
