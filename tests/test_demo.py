@@ -14,7 +14,7 @@ import torch
 
 import fxlens.demo as demo
 from fxlens.audio import io
-from fxlens.data.synthetic import synthesize_song
+from fxlens.data.synthesis.synthetic import synthesize_song
 from fxlens.demo.chain_words import chain_words
 from fxlens.demo.movement import Embedded, cosine_distance, embed, moved, yardstick
 from fxlens.demo.scene import LEAST_STRONG, Scene, draw_strong_chain, song_scene

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from fxlens.data import fluidsynth
-from fxlens.data.fluidsynth import play
-from fxlens.data.general_midi import cast_part, instrument_of_program, octaves_into_range
-from fxlens.data.midi import render_collection, render_midi, write_stem
-from fxlens.data.midi_parts import Note, Part, read_parts, write_part
-from fxlens.data.midi_song import RenderSettings, plan_song, song_rng
+from fxlens.data.midi import fluidsynth
+from fxlens.data.midi.collection import render_collection, render_midi, write_stem
+from fxlens.data.midi.fluidsynth import play
+from fxlens.data.midi.general_midi import cast_part, instrument_of_program, octaves_into_range
+from fxlens.data.midi.parts import Note, Part, read_parts, write_part
+from fxlens.data.midi.song import RenderSettings, plan_song, song_rng
 from fxlens.errors import AudioSilentError, DataError, FxLensError, UsageError
 from fxlens.instruments import QUERY_TARGETS
 

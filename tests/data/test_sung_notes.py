@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from fxlens.data.midi_parts import Note
-from fxlens.data.sung_notes import read_voice_folder, sing, singable, skyline
+from fxlens.data.midi.parts import Note
+from fxlens.data.singing.notes import read_voice_folder, sing, singable, skyline
 from fxlens.errors import DataError
 
 RATE = 44100

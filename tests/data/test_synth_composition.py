@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fxlens.data.synth_drumming import PIECES
-from fxlens.data.synth_melody import PHRASE_BARS
-from fxlens.data.synth_parts import voicing
-from fxlens.data.synth_song import MODES, STEM_NAMES, STEPS_PER_BAR, diatonic_chord, form_of
-from fxlens.data.synthetic import compose, compose_notes, compose_strokes
+from fxlens.data.synthesis.drumming import PIECES
+from fxlens.data.synthesis.melody import PHRASE_BARS
+from fxlens.data.synthesis.parts import voicing
+from fxlens.data.synthesis.song import MODES, STEM_NAMES, STEPS_PER_BAR, diatonic_chord, form_of
+from fxlens.data.synthesis.synthetic import compose, compose_notes, compose_strokes
 
 SEEDS = range(16)
 PITCHED = [name for name in STEM_NAMES if name != "drums"]

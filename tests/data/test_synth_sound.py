@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from fxlens.data.synth_kit import Kit
-from fxlens.data.synth_song import Note
-from fxlens.data.synth_tones import (
+from fxlens.data.synthesis.kit import Kit
+from fxlens.data.synthesis.song import Note
+from fxlens.data.synthesis.synthetic import compose_notes, synthesize_song
+from fxlens.data.synthesis.tones import (
     band_limited_wave,
     detuned_stack,
     lowpass_sos,
@@ -19,7 +20,7 @@ from fxlens.data.synth_tones import (
     sweep_lowpass,
     tine_piano,
 )
-from fxlens.data.synth_vocals import (
+from fxlens.data.synthesis.vocals import (
     VOWELS,
     Singer,
     Syllable,
@@ -29,7 +30,6 @@ from fxlens.data.synth_vocals import (
     higher_formants,
     sing,
 )
-from fxlens.data.synthetic import compose_notes, synthesize_song
 
 RATE = 44100
 

@@ -12,9 +12,9 @@ import pytest
 import soundfile
 import soxr
 
-from fxlens.data import synthetic
-from fxlens.data.synth_song import STEM_NAMES
-from fxlens.data.synthetic import (
+from fxlens.data.synthesis import synthetic
+from fxlens.data.synthesis.song import STEM_NAMES
+from fxlens.data.synthesis.synthetic import (
     MIX_GAINS_DB,
     STEM_INSTRUMENTS,
     compose,

@@ -124,7 +124,7 @@ def synth(
 
     Songs that are there already are kept, so an interrupted call goes on where it stopped.
     """
-    from fxlens.data.synthetic import synthesize_collection
+    from fxlens.data.synthesis.synthetic import synthesize_collection
 
     with console.Progress("song") as progress:
         folders = synthesize_collection(
@@ -150,8 +150,8 @@ def midi(
 
     They are played with fluidsynth, without effects. Finished songs are kept.
     """
-    from fxlens.data.midi import render_collection
-    from fxlens.data.midi_song import RenderSettings
+    from fxlens.data.midi.collection import render_collection
+    from fxlens.data.midi.song import RenderSettings
 
     with console.Progress("song") as progress:
         report = render_collection(

@@ -17,6 +17,7 @@ from fxlens.cli.demo_command import demo
 from fxlens.cli.embed_command import embed
 from fxlens.cli.export_command import export
 from fxlens.cli.info_commands import info, models
+from fxlens.cli.material_command import material
 from fxlens.cli.search_command import search
 from fxlens.cli.train_command import import_official, train
 from fxlens.errors import FxLensError
@@ -57,6 +58,7 @@ app.command()(search)
 app.command()(apply)
 app.command()(export)
 app.command()(train)
+data_commands.app.command()(material)
 app.add_typer(data_commands.app, name="data")
 app.command()(models)
 app.command()(info)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fxlens.audio.loudness import integrated_loudness
 from fxlens.data.mixture import mix
-from fxlens.data.synthetic import MIX_GAINS_DB, STEM_INSTRUMENTS, synthesize_song
+from fxlens.data.synthesis.synthetic import MIX_GAINS_DB, STEM_INSTRUMENTS, synthesize_song
 from fxlens.effects.chain import EffectChain, calibrate
 from fxlens.effects.effect import Effect
 from fxlens.effects.equalizer import BANDS

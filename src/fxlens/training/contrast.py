@@ -1,4 +1,7 @@
-"""Learning what effects sound like, by contrast: the same chains on other music are close, all others far."""
+"""Learning what effects sound like, by contrast: the same chains on other music are close, all others far.
+
+On several processes each hears its rows of a batch, and the losses are over the embeddings of all of them.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from fxlens.models.fx_encoder import FxEncoder
 from fxlens.models.heard import Heard
 from fxlens.models.instrument_query import QueryEncoder
 from fxlens.training.curriculum import instrument_weight
+from fxlens.training.gathering import gather_rows, process_rank, row_counts
 from fxlens.training.settings import LossSettings, QuerySettings
 from fxlens.training.task import Task
 
@@ -44,11 +48,12 @@ class ContrastiveTask(Task):
         """Compute ``total`` and its parts.
 
         Args:
-            batch: an item of :class:`fxlens.data.dataset.StyleBatches`.
+            batch: an item of :class:`fxlens.data.dataset.StyleBatches`, or this process's rows of it.
             step: optimiser step, for the curriculum.
-            seed: seeds whatever is random in the losses, so that a resumed run repeats itself.
+            seed: seeds whatever is random in the losses, so that a resumed run repeats itself; the same in all
+                processes, which draw queries together and dropout each for itself.
         """
-        torch.manual_seed(seed)
+        torch.manual_seed(seed + 15_485_863 * process_rank())
         rng = np.random.default_rng(seed)
         weight = instrument_weight(step, self.loss.ramp_steps, self.loss.instrument_weight)
         if "dry" not in batch or self._queries[0] is None:
@@ -65,20 +70,19 @@ class ContrastiveTask(Task):
         heard = dict(zip(names, parts, strict=True))
 
         t = self.loss.temperature
-        named: dict[str, Tensor] = {
-            name: _of_pairs(heard[name].mixture, t) for name in ("mixture", "stem") if name in heard
-        }
+        whole_of = {name: _of_all(heard[name].mixture) for name in ("mixture", "stem") if name in heard}
+        named: dict[str, Tensor] = {name: _of_pairs(views, t) for name, views in whole_of.items()}
         whole = torch.stack(list(named.values())).mean()
         if weight == 0.0:
             return {"total": whole, **named}
 
-        query = self._draw_queries(batch, rng, 2 * len(batch[asked]))
-        found = self.encoder.instrument_embedding(heard[asked], query)
+        query = self._own_queries(batch, rng, len(batch[asked]))
+        found = _of_all(self.encoder.instrument_embedding(heard[asked], query))
         first, second = found.chunk(2)
         named["instrument"] = nt_xent(first, second, t)
         instrument = named["instrument"]
-        if "stem" in heard:
-            stem_first, stem_second = heard["stem"].mixture.chunk(2)
+        if "stem" in whole_of:
+            stem_first, stem_second = whole_of["stem"].chunk(2)
             # The teacher is the isolated stem of the *other* content, so that music cannot carry the match. It is
             # not pulled back: it has the easier view.
             named["distil"] = 0.5 * (
@@ -96,9 +100,19 @@ class ContrastiveTask(Task):
         """Views as audio ``[B, 2, T]``, or as the spectrogram ``[B, C, mel, frame]`` that the loader made of it."""
         return self.encoder.hear(views) if views.ndim == 3 else Heard(self.encoder, views)
 
+    def _own_queries(self, batch: Mapping[str, Any], rng: np.random.Generator, pairs: int) -> Tensor:
+        """A query for every view of this process, all first views before all second ones."""
+        counts = row_counts(pairs, self.encoder.device)
+        before, total = sum(counts[: process_rank()]), sum(counts)
+        own = torch.arange(before, before + pairs)
+        return self._draw_queries(batch, rng, 2 * total, torch.cat([own, own + total]) if total > pairs else None)
+
     @torch.no_grad()
-    def _draw_queries(self, batch: Mapping[str, Any], rng: np.random.Generator, views: int) -> Tensor:
-        """A query for every view, by a name of the instrument or a dry excerpt of the batch: ``[views, Q]``.
+    def _draw_queries(
+        self, batch: Mapping[str, Any], rng: np.random.Generator, views: int, own: Tensor | None = None
+    ) -> Tensor:
+        """A query for every view, by a name of the instrument or a dry excerpt of the batch: ``[views, Q]``, or the
+        rows ``own`` of that.
 
         Drawn for each view by itself. Two views of a pair with one query of their own would find each other by the
         query, and nothing would be learnt of the effects.
@@ -113,7 +127,8 @@ class ContrastiveTask(Task):
         if heard.any():
             excerpts = dry[torch.from_numpy(rng.integers(len(dry), size=int(heard.sum())))]
             choice[torch.from_numpy(heard)] = encoder.embed_audio(excerpts, self.encoder.sample_rate).to(choice)
-        query = choice[torch.from_numpy(rng.integers(len(choice), size=views))]
+        taken = torch.from_numpy(rng.integers(len(choice), size=views))
+        query = choice[taken if own is None else taken[own]]
         if self.training and self.query.noise > 0.0:
             query = query + torch.randn_like(query) * self.query.noise / query.shape[1] ** 0.5
         return F.normalize(query, dim=-1)
@@ -123,6 +138,12 @@ class ContrastiveTask(Task):
         """NT-Xent of pairs ``[N, 2, ...]`` whose chains hold one effect only."""
         z = torch.cat([self._hear(v).mixture for v in _views(pairs).split(32)])
         return float(_of_pairs(z, self.loss.temperature))
+
+
+def _of_all(views: Tensor) -> Tensor:
+    """This process's ``[2n, D]`` to all processes' ``[2N, D]``, all first views before all second ones."""
+    first, second = views.chunk(2)
+    return torch.cat([gather_rows(first), gather_rows(second)])
 
 
 def _of_pairs(views: Tensor, temperature: float) -> Tensor:

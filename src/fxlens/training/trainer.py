@@ -3,13 +3,20 @@
 A run folder holds ``config.yaml`` (every value resolved), ``metrics.csv`` and TensorBoard events, ``checkpoints/``
 (for resuming) and ``model/`` (a checkpoint folder to use). An epoch is one checkpoint interval. Batches and random
 numbers depend on the step alone, so an interrupted run that resumes has the losses of one that was not.
+
+On several devices (``devices``, torchrun or SLURM) every process has a share of each batch, and losses and batch
+normalisation span them all: the run is that of one device with as much memory. The first process alone renders,
+validates and writes.
 """
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import logging
+import os
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +25,7 @@ from torch.utils.data import DataLoader
 
 from fxlens import config as configuration
 from fxlens.data.style_pool import write_probabilities
-from fxlens.errors import MissingExtraError
+from fxlens.errors import ConfigError, MissingExtraError
 from fxlens.models.fx_encoder import FxEncoder
 from fxlens.training.callbacks import MetricsFile, ProgressLine, SaveModel
 from fxlens.training.contrast import ContrastiveTask
@@ -28,12 +35,15 @@ from fxlens.training.objectives import Objective, build_objective
 from fxlens.training.precision import choose_precision
 from fxlens.training.rendering import BackgroundRenderer
 from fxlens.training.settings import TrainSettings
+from fxlens.training.shared_batches import OwnTurns, SharedBatches
+from fxlens.training.shared_norm import share_statistics
 from fxlens.training.task import Task
 
 try:
     import pytorch_lightning as lightning
     from pytorch_lightning.callbacks import ModelCheckpoint
     from pytorch_lightning.loggers import TensorBoardLogger
+    from pytorch_lightning.utilities import rank_zero_only
 except ImportError as error:  # this module is imported by `fxlens train` only
     raise MissingExtraError("Training", "train") from error
 
@@ -128,52 +138,76 @@ def train(settings: TrainSettings, run: Path, resume: bool = False) -> Path:
 
     Returns:
         The folder of the trained model.
+
+    Raises:
+        ConfigError: several devices for what trains on one, or another number of processes than was started.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # it advertises; our progress line says enough
     run.mkdir(parents=True, exist_ok=True)
-    configuration.dump(settings, run / "config.yaml")
+    first, nodes = rank_zero_only.rank == 0, _nodes(settings)
+    if settings.devices * nodes > 1 and settings.objective == "listening":
+        raise ConfigError("objective 'listening' trains on one device: set devices: 1")
+    if first:
+        configuration.dump(settings, run / "config.yaml")
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
     lightning.seed_everything(settings.seed, verbose=False)
     pool = settings.material.pool or run / "pool"
-    renderer = BackgroundRenderer(pool, settings)
-    with renderer:
-        return _fit(settings, run, resume, pool, renderer)
+    renderer = BackgroundRenderer(pool, settings) if first else None
+    with renderer or nullcontext():
+        return _fit(settings, run, resume, pool, renderer, nodes)
 
 
-def _fit(settings: TrainSettings, run: Path, resume: bool, pool: Path, renderer: BackgroundRenderer) -> Path:
-    objective = build_objective(settings, pool)
-    module = TrainingModule(settings, pool, objective)
+def _nodes(settings: TrainSettings) -> int:
+    """Machines that take part: torchrun and SLURM tell how many processes there are."""
+    if "WORLD_SIZE" not in os.environ and not ("SLURM_PROCID" in os.environ and settings.devices > 1):
+        return 1
+    started = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
+    if started % settings.devices:
+        raise ConfigError(f"devices is {settings.devices}, but {started} processes were started: not so many a machine")
+    return started // settings.devices
+
+
+def _loader(settings: TrainSettings, module: TrainingModule, objective: Objective, processes: int) -> Any:
+    """What gives this process its batches, in order, from the step that training has reached."""
     epochs = -(-settings.steps // settings.checkpoint_every)
-    batches = objective.batches(epochs * settings.checkpoint_every)
+    sampler = StepSampler(settings.checkpoint_every, lambda: module.global_step)
     loader = DataLoader(
-        batches,
+        objective.batches(epochs * settings.checkpoint_every),
         batch_size=None,
-        sampler=StepSampler(settings.checkpoint_every, lambda: module.global_step),
+        sampler=sampler if processes == 1 else OwnTurns(sampler),
         num_workers=settings.loader_workers,
         multiprocessing_context="spawn" if settings.loader_workers else None,
         persistent_workers=settings.loader_workers > 0,
     )
+    return loader if processes == 1 else SharedBatches(loader, sampler)
+
+
+def _fit(
+    settings: TrainSettings, run: Path, resume: bool, pool: Path, renderer: BackgroundRenderer | None, nodes: int
+) -> Path:
+    processes, first = settings.devices * nodes, renderer is not None
+    # Single effects are for whoever renders: the first process.
+    objective = build_objective(settings if first else dataclasses.replace(settings, validation_blocks=0), pool)
+    if processes > 1:
+        share_statistics(objective.task, settings.accelerator != "cpu" and torch.cuda.is_available())
+    module = TrainingModule(settings, pool, objective)
     last = run / "checkpoints" / "last.ckpt"
+    kept = ModelCheckpoint(
+        run / "checkpoints", filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True
+    )
+    told = [MetricsFile(run / "metrics.csv", settings.log_every), ProgressLine(renderer)] if first else []
     trainer = lightning.Trainer(
         max_steps=settings.stop_at_step or settings.steps,
         accelerator=settings.accelerator,
         devices=settings.devices,
+        num_nodes=nodes,
+        # The extractor has no gradient until the curriculum brings it in.
+        strategy="ddp_find_unused_parameters_true" if processes > 1 else "auto",
         precision=choose_precision(settings.precision),  # type: ignore[arg-type]
         gradient_clip_val=settings.optimizer.gradient_clip,
         logger=TensorBoardLogger(run, name="", version="events"),
-        callbacks=[
-            ModelCheckpoint(
-                run / "checkpoints",
-                filename="last",
-                save_top_k=1,
-                enable_version_counter=False,
-                save_on_train_epoch_end=True,
-            ),
-            SaveModel(run / "model"),
-            MetricsFile(run / "metrics.csv", settings.log_every),
-            ProgressLine(renderer),
-        ],
+        callbacks=[kept, SaveModel(run / "model"), *told],
         log_every_n_steps=settings.log_every,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -183,6 +217,8 @@ def _fit(settings: TrainSettings, run: Path, resume: bool, pool: Path, renderer:
     with warnings.catch_warnings():
         # Lightning warns of what is meant: few loader processes, modules in evaluation, short epochs.
         warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
+        loader = _loader(settings, module, objective, processes)
         trainer.fit(module, loader, ckpt_path=str(last) if resume and last.exists() else None)
-    module.encoder.save_pretrained(run / "model")
+    if trainer.is_global_zero:
+        module.encoder.save_pretrained(run / "model")
     return run / "model"

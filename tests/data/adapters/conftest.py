@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from dataset_trees import RATE
 
-from fxlens.data.synthetic import synthesize_song
+from fxlens.data.synthesis.synthetic import synthesize_song
 
 
 @pytest.fixture(scope="session")

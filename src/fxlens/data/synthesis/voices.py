@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
 
-from fxlens.data.synth_song import Note, pick
-from fxlens.data.synth_tones import (
+from fxlens.data.synthesis.song import Note, pick
+from fxlens.data.synthesis.tones import (
     band_limited_wave,
     detuned_stack,
     midi_to_hz,

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from fxlens.audio import io
-from fxlens.data.fluidsynth import SAMPLE_RATE, fluidsynth_binary, play, require_soundfont
-from fxlens.data.midi_parts import read_parts, write_part
-from fxlens.data.midi_song import PlannedStem, RenderSettings, plan_song, song_rng
-from fxlens.data.sung_notes import SungNote, read_voice_folder, sing, skyline
+from fxlens.data.midi.fluidsynth import SAMPLE_RATE, fluidsynth_binary, play, require_soundfont
+from fxlens.data.midi.parts import read_parts, write_part
+from fxlens.data.midi.song import PlannedStem, RenderSettings, plan_song, song_rng
+from fxlens.data.singing.notes import SungNote, read_voice_folder, sing, skyline
 from fxlens.errors import AudioSilentError, DataError, OutputError, UsageError
 
 PEAK_DBFS = -3.0
@@ -59,7 +59,7 @@ def render_midi(
         out_dir: folder of the song; made where missing.
         soundfont: .sf2 or .sf3 file.
         settings: see :class:`RenderSettings`.
-        voices: sung notes by singer (:func:`fxlens.data.sung_notes.read_voice_folder`); None for no vocals.
+        voices: sung notes by singer (:func:`fxlens.data.singing.notes.read_voice_folder`); None for no vocals.
 
     Returns:
         What ``song.json`` holds: song, soundfont, stems with file, instrument, program, dry.
@@ -89,7 +89,7 @@ def render_midi(
             audio = sing(skyline(stem.part.notes), voices[singer], rng, length)
         else:
             singer = None
-            audio = _play_part(stem, soundfont, length)
+            audio = play_part(stem, soundfont, length)
         try:
             write_stem(file, audio)
         except AudioSilentError:
@@ -116,7 +116,8 @@ def render_midi(
     return song
 
 
-def _play_part(stem: PlannedStem, soundfont: str | Path, seconds: float) -> np.ndarray:
+def play_part(stem: PlannedStem, soundfont: str | Path, seconds: float) -> np.ndarray:
+    """Play a planned stem with a soundfont: ``float32 [2, T]``, see :func:`fxlens.data.midi.fluidsynth.play`."""
     with tempfile.TemporaryDirectory(prefix="fxlens-") as folder:
         file = Path(folder) / "part.mid"
         write_part(

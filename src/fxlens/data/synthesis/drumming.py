@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fxlens.data.synth_song import STEPS_PER_BAR, Section, Song, pick
+from fxlens.data.synthesis.song import STEPS_PER_BAR, Section, Song, pick
 
 PIECES = (
     "kick",

@@ -22,12 +22,12 @@ import numpy as np
 from scipy.signal import butter, sosfilt
 
 from fxlens.audio.output import write
-from fxlens.data.synth_drumming import Hit, drum_part
-from fxlens.data.synth_kit import render_drums
-from fxlens.data.synth_parts import bass_part, keys_part, lead_part, pad_part, plucked_part, vocal_part
-from fxlens.data.synth_song import STEM_NAMES, Note, Song, compose_song
-from fxlens.data.synth_vocals import render_vocals
-from fxlens.data.synth_voices import render_bass, render_keys, render_lead, render_pad, render_plucked
+from fxlens.data.synthesis.drumming import Hit, drum_part
+from fxlens.data.synthesis.kit import render_drums
+from fxlens.data.synthesis.parts import bass_part, keys_part, lead_part, pad_part, plucked_part, vocal_part
+from fxlens.data.synthesis.song import STEM_NAMES, Note, Song, compose_song
+from fxlens.data.synthesis.vocals import render_vocals
+from fxlens.data.synthesis.voices import render_bass, render_keys, render_lead, render_pad, render_plucked
 from fxlens.errors import OutputError, UsageError
 
 RECIPE = 1

@@ -15,8 +15,8 @@ from scipy.fft import irfft, rfft, rfftfreq
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, sosfilt
 
-from fxlens.data.synth_song import Note, pick
-from fxlens.data.synth_tones import band_limited_wave, midi_to_hz
+from fxlens.data.synthesis.song import Note, pick
+from fxlens.data.synthesis.tones import band_limited_wave, midi_to_hz
 
 # First three formants in Hz of a low voice: means of Peterson and Barney (1952).
 VOWELS: dict[str, tuple[float, float, float]] = {

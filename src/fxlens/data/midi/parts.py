@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fxlens.data.general_midi import DRUM_CHANNEL
+from fxlens.data.midi.general_midi import DRUM_CHANNEL
 from fxlens.errors import DataError, MissingExtraError
 
 _TICKS_PER_SECOND = 4000

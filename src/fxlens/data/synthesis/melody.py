@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fxlens.data.synth_song import STEPS_PER_BAR, Note, Section, Song, pick
+from fxlens.data.synthesis.song import STEPS_PER_BAR, Note, Section, Song, pick
 
 PHRASE_BARS = 4
 # How readily a note begins on each sixteenth of a bar.

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from fxlens.data.synth_melody import MelodyStyle, melody
-from fxlens.data.synth_song import STEPS_PER_BAR, Chord, Note, Section, Song, pick
+from fxlens.data.synthesis.melody import MelodyStyle, melody
+from fxlens.data.synthesis.song import STEPS_PER_BAR, Chord, Note, Section, Song, pick
 
 
 def _chords_of(song: Song, stem: str) -> Iterator[tuple[Section, Chord]]:

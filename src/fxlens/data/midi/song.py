@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fxlens.data.general_midi import DRUM_KITS, KIT_TO_PERCUSSION, PERCUSSION_KEYS, Casting, cast_part
-from fxlens.data.midi_parts import Note, Part
-from fxlens.data.sung_notes import singable, skyline
+from fxlens.data.midi.general_midi import DRUM_KITS, KIT_TO_PERCUSSION, PERCUSSION_KEYS, Casting, cast_part
+from fxlens.data.midi.parts import Note, Part
+from fxlens.data.singing.notes import singable, skyline
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.signal import butter, sosfilt
 
-from fxlens.data.synth_drumming import Hit
-from fxlens.data.synth_voices import place
+from fxlens.data.synthesis.drumming import Hit
+from fxlens.data.synthesis.voices import place
 
 _LAYERS = 2
 _VARIANTS = 3

@@ -17,9 +17,9 @@ import numpy as np
 import soxr
 
 from fxlens.audio import io
-from fxlens.data.fluidsynth import SAMPLE_RATE
-from fxlens.data.general_midi import octaves_into_range
-from fxlens.data.midi_parts import Note
+from fxlens.data.midi.fluidsynth import SAMPLE_RATE
+from fxlens.data.midi.general_midi import octaves_into_range
+from fxlens.data.midi.parts import Note
 from fxlens.errors import DataError
 
 _NAME = re.compile(r"(?P<singer>[a-z]+?)_(?P<vowel>[a-z]+)\d*_(?P<note>[A-Ga-g])(?P<accidental>[sb]?)(?P<octave>-?\d)")

@@ -1,0 +1,1 @@
+"""Training songs from many sources: which there are, who plays them, and their rendering."""

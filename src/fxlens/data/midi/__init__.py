@@ -1,0 +1,1 @@
+"""General MIDI files to multitracks."""

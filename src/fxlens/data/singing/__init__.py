@@ -1,0 +1,1 @@
+"""Recorded notes and speech that sing a melody."""
