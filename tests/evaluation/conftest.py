@@ -6,7 +6,7 @@ import pytest
 
 from fxlens.data.adapters.folder import prepare
 from fxlens.data.synthesis.synthetic import write_song
-from fxlens.evaluation.material import Material, load_material
+from fxlens.evaluation.benchmark.material import Material, load_material
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from copy import copy
 
 import numpy as np
 
-from fxlens.evaluation.recipe import draw_style, generator
+from fxlens.evaluation.benchmark.recipe import draw_style, generator
+from fxlens.evaluation.benchmark.task_clips import ShardClips
 from fxlens.evaluation.systems.system import FittedSystem, InstrumentQuery, InstrumentSystem, System
-from fxlens.evaluation.task_clips import ShardClips
 
 
 def vector_of(text: str, dims: int = 16) -> np.ndarray:

@@ -10,15 +10,15 @@ import pytest
 from evaluation_listeners import Learner, Noise, Spectrum, Told, open_listener
 
 from fxlens.errors import DataError, ModelUnavailableError, UsageError
-from fxlens.evaluation.benchmark_evaluation import Conditions, evaluate_benchmark
-from fxlens.evaluation.benchmark_run import BenchmarkRun, shard_clips
-from fxlens.evaluation.material import Material
-from fxlens.evaluation.pools import balanced_pool, pool_for_each
-from fxlens.evaluation.recipe import BenchmarkSettings, make_recipe
+from fxlens.evaluation.benchmark.evaluate import Conditions, evaluate_benchmark
+from fxlens.evaluation.benchmark.material import Material
+from fxlens.evaluation.benchmark.pools import balanced_pool, pool_for_each
+from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, make_recipe
+from fxlens.evaluation.benchmark.retrieval import score
+from fxlens.evaluation.benchmark.run import BenchmarkRun, shard_clips
+from fxlens.evaluation.benchmark.task_clips import ShardClips
 from fxlens.evaluation.results import Result, save_results
-from fxlens.evaluation.retrieval import score
 from fxlens.evaluation.systems.system import System
-from fxlens.evaluation.task_clips import ShardClips
 
 SETTINGS = BenchmarkSettings(("bass", "drums"), balanced_pool((2, 4)), styles=40, seconds=0.8)
 
@@ -140,7 +140,7 @@ def test_nan_stops(material: Material, run: BenchmarkRun) -> None:
 def test_a_system_that_learns_gets_pairs_of_training_songs(
     material: Material, run: BenchmarkRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fxlens.evaluation.system_opening.PAIRS", 12)
+    monkeypatch.setattr("fxlens.evaluation.benchmark.system_opening.PAIRS", 12)
     learner = Learner()
     with_two = replace(
         material, training=tuple(replace(s, song=f"train-{k}") for k in range(2) for s in material.training)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from fxlens.errors import DataError, UsageError
-from fxlens.evaluation.instrument_stems import instruments_with_songs, stems_of_instrument
-from fxlens.evaluation.material import Material
-from fxlens.evaluation.pools import balanced_pool, effect_count, pool_for_each, single_effect_pools
-from fxlens.evaluation.recipe import BenchmarkSettings, draw_songs, draw_style, make_recipe
+from fxlens.evaluation.benchmark.instrument_stems import instruments_with_songs, stems_of_instrument
+from fxlens.evaluation.benchmark.material import Material
+from fxlens.evaluation.benchmark.pools import balanced_pool, effect_count, pool_for_each, single_effect_pools
+from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, draw_songs, draw_style, make_recipe
 
 SETTINGS = BenchmarkSettings(("bass", "drums"), balanced_pool((2, 4)), styles=70, seconds=2.0)
 

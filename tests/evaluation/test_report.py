@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from fxlens.errors import DataError
-from fxlens.evaluation.report import read_all, write_report
-from fxlens.evaluation.report_layout import tables_of
-from fxlens.evaluation.report_table import markdown
+from fxlens.evaluation.benchmark.retrieval import chance
+from fxlens.evaluation.report.layout import tables_of
+from fxlens.evaluation.report.table import markdown
+from fxlens.evaluation.report.write import read_all, write_report
 from fxlens.evaluation.results import Origin, Result, SystemFacts, save_results
-from fxlens.evaluation.retrieval import chance
 
 ORIGIN = Origin(0, "f" * 64, {"styles": 500}, {"drums": ["a", "b"], "vocals": ["c", "d"]}, command="fxlens evaluate")
 OURS = SystemFacts("fxlens-small", "fxlens", "fxlens-1", "Apache-2.0")

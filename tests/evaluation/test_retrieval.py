@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fxlens.errors import DataError
-from fxlens.evaluation.retrieval import chance, per_group, ranks, score, summarize
+from fxlens.evaluation.benchmark.retrieval import chance, per_group, ranks, score, summarize
 
 
 def test_identical_clips_rank_first() -> None:

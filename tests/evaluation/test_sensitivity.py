@@ -9,17 +9,17 @@ from scipy.stats import spearmanr
 
 from fxlens.effects.sampling import TRAINING_TYPES
 from fxlens.errors import DataError
-from fxlens.evaluation.benchmark_evaluation import Conditions
-from fxlens.evaluation.material import Material
-from fxlens.evaluation.rank_correlation import rank_correlations
+from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.results import Result
-from fxlens.evaluation.sensitivity import (
+from fxlens.evaluation.sensitivity.evaluate import evaluate_sensitivity, make_sensitivity_recipe
+from fxlens.evaluation.sensitivity.rank_correlation import rank_correlations
+from fxlens.evaluation.sensitivity.settings import (
     UNIT_STEPS,
     SensitivitySettings,
     draw_base,
     parameter_names,
 )
-from fxlens.evaluation.sensitivity_evaluation import evaluate_sensitivity, make_sensitivity_recipe
 from fxlens.evaluation.systems.system import System
 
 SETTINGS = SensitivitySettings(("drums",), bases=3, seconds=1.0, types=("stereo_imager", "gain"))

@@ -8,13 +8,13 @@ import pytest
 
 from fxlens.audio.loudness import integrated_loudness
 from fxlens.errors import DataError
-from fxlens.evaluation.audio_queries import draw_audio_queries, load_query
-from fxlens.evaluation.benchmark_run import BenchmarkRun, render_all, shard_clips
-from fxlens.evaluation.material import Material
-from fxlens.evaluation.pools import balanced_pool
-from fxlens.evaluation.recipe import BenchmarkSettings, Recipe, draw_style, generator, make_recipe
-from fxlens.evaluation.shard_rendering import bytes_needed, fits_on_disk, read_shard, render_shard, shard_path
-from fxlens.evaluation.task_clips import ShardClips
+from fxlens.evaluation.benchmark.audio_queries import draw_audio_queries, load_query
+from fxlens.evaluation.benchmark.material import Material
+from fxlens.evaluation.benchmark.pools import balanced_pool
+from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, Recipe, draw_style, generator, make_recipe
+from fxlens.evaluation.benchmark.run import BenchmarkRun, render_all, shard_clips
+from fxlens.evaluation.benchmark.shard_rendering import bytes_needed, fits_on_disk, read_shard, render_shard, shard_path
+from fxlens.evaluation.benchmark.task_clips import ShardClips
 
 SETTINGS = BenchmarkSettings(("bass", "drums"), balanced_pool((1, 3)), styles=6, seconds=1.5)
 
@@ -87,7 +87,7 @@ def test_finished_shards_are_not_rendered_again(
     run = BenchmarkRun(recipe, tmp_path, jobs=1)
     render_all(run, lambda _: None)
     times = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
-    monkeypatch.setattr("fxlens.evaluation.benchmark_run.render_shard", None)
+    monkeypatch.setattr("fxlens.evaluation.benchmark.run.render_shard", None)
     render_all(run, lambda _: None)
     assert times == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
 

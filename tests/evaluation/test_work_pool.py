@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from fxlens.errors import DataError, FxLensError
-from fxlens.evaluation.whole_file import whole_file
-from fxlens.evaluation.work_pool import run_units
+from fxlens.evaluation.benchmark.whole_file import whole_file
+from fxlens.evaluation.benchmark.work_pool import run_units
 
 
 def leave_a_file(unit: tuple[Path, int]) -> None:
@@ -59,7 +59,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_work_pool import write_slowly
-from fxlens.evaluation.work_pool import run_units
+from fxlens.evaluation.benchmark.work_pool import run_units
 if __name__ == "__main__":
     try:
         run_units(write_slowly, [Path(sys.argv[1]) / "a", Path(sys.argv[1]) / "b"], 2)

@@ -38,8 +38,8 @@ def at_loudness(audio: Tensor, sample_rate: int, target_lufs: float | Tensor, si
     """
     gradient = torch.is_grad_enabled() and audio.requires_grad
     if not gradient and audio.device.type == "cpu" and bool(torch.isfinite(audio).all()):
-        target = target_lufs.numpy() if isinstance(target_lufs, Tensor) else target_lufs
-        return torch.from_numpy(normalize_loudness(audio.detach().numpy(), sample_rate, target, silence_lufs)[0])
+        wanted = target_lufs.numpy() if isinstance(target_lufs, Tensor) else target_lufs
+        return torch.from_numpy(normalize_loudness(audio.detach().numpy(), sample_rate, wanted, silence_lufs)[0])
     loudness = loudness_lufs(audio, sample_rate)
     target = torch.as_tensor(target_lufs, dtype=loudness.dtype, device=loudness.device)
     gain_db = torch.where(loudness >= silence_lufs, target - loudness, torch.zeros_like(loudness))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +33,14 @@ class FileFormat(str, Enum):
     parquet = "parquet"
 
 
+class Precision(str, Enum):
+    """Of the convolutions."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    auto = "auto"
+
+
 def embed(
     inputs: Annotated[list[Path], typer.Argument(help="Audio files, and folders to search for them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
@@ -51,13 +60,21 @@ def embed(
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", help="Windows at a time.")] = 8,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Files that are decoded at once.")] = 2,
     shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Only part I (from 1) of N equal parts of the files.")
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Only part I (from 1) of N equal parts of the files. auto: this process's part under torchrun or "
+            "SLURM, to a file of its own; see fxlens merge.",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after an interruption.")] = False,
     form: Annotated[
         FileFormat | None, typer.Option("--format", help="Of the output.", show_default="by its suffix")
     ] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")] = False,
+    precision: Annotated[
+        Precision, typer.Option(help="Of the convolutions; auto takes bfloat16 where the processor has it.")
+    ] = Precision.float32,
 ) -> None:
     """Embed audio files.
 
@@ -69,12 +86,17 @@ def embed(
     from fxlens.embedding.formats import choose_format
 
     chosen = choose_format(output, None if form is None else form.value)
-    files = collect(inputs, None if shard is None else Shard.parse(shard))
+    part = None if shard is None else Shard.of_process() if shard == "auto" else Shard.parse(shard)
+    if part is not None and shard == "auto":
+        output = part.path(output)
+        _take_own_device()
+    files = collect(inputs, part)
 
     from fxlens.embedding.job import EmbedSettings, embed_files
 
     settings = EmbedSettings(query, query_audio, pool.value, segment, hop, batch_size, jobs)
     encoder = load_model(model, device)
+    encoder.precision = precision.value
     try:
         with console.Progress("file") as progress:
             done = embed_files(
@@ -87,6 +109,15 @@ def embed(
         console.say(f"interrupted: {is_kept if kept.is_dir() else 'no file was finished'}")
         raise typer.Exit(130) from None
     _report(done)
+
+
+def _take_own_device() -> None:
+    """Processes on one machine share its GPUs out among them."""
+    import torch
+
+    if torch.cuda.is_available():
+        place = int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
+        torch.cuda.set_device(place % torch.cuda.device_count())
 
 
 def _report(done: EmbedResult) -> None:

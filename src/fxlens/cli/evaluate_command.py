@@ -39,9 +39,9 @@ from fxlens.cli.model_option import Device, DeviceOption
 from fxlens.errors import UsageError
 
 if TYPE_CHECKING:
-    from fxlens.evaluation.benchmark_evaluation import Conditions
-    from fxlens.evaluation.material import Material
-    from fxlens.evaluation.pools import Pool
+    from fxlens.evaluation.benchmark.evaluate import Conditions
+    from fxlens.evaluation.benchmark.material import Material
+    from fxlens.evaluation.benchmark.pools import Pool
     from fxlens.evaluation.results import Result
 
 app = typer.Typer(
@@ -128,8 +128,8 @@ def sensitivity(
     jobs: JobsOption = 2,
 ) -> None:
     """Move one parameter in steps: does the embedding move along?"""
-    from fxlens.evaluation.sensitivity import SensitivitySettings
-    from fxlens.evaluation.sensitivity_evaluation import evaluate_sensitivity
+    from fxlens.evaluation.sensitivity.evaluate import evaluate_sensitivity
+    from fxlens.evaluation.sensitivity.settings import SensitivitySettings
 
     material, chosen = open_material(manifest, split, not_an_evaluation, instrument, seconds, songs=1)
     settings = SensitivitySettings(chosen, bases, seconds, ranges.value, seed=seed)
@@ -165,15 +165,15 @@ def _run(
     conditions: Conditions,
     output: Path,
 ) -> None:
-    from fxlens.evaluation.benchmark_evaluation import evaluate_benchmark
-    from fxlens.evaluation.recipe import BenchmarkSettings
+    from fxlens.evaluation.benchmark.evaluate import evaluate_benchmark
+    from fxlens.evaluation.benchmark.recipe import BenchmarkSettings
 
     settings = BenchmarkSettings(instruments, pools, styles, seconds, ranges.value, seed=seed)
     _save(evaluate_benchmark(protocol, material, settings, specs or ["fxlens"], conditions, command_line()), output)
 
 
 def _pools(counts: str, each_count: bool, single_effects: bool) -> tuple[Pool, ...]:
-    from fxlens.evaluation.pools import balanced_pool, pool_for_each, single_effect_pools
+    from fxlens.evaluation.benchmark.pools import balanced_pool, pool_for_each, single_effect_pools
 
     numbers: list[int] = []
     for part in counts.split(","):

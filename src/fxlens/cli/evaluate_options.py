@@ -14,8 +14,8 @@ from fxlens.cli.model_option import Device
 from fxlens.errors import UsageError
 
 if TYPE_CHECKING:
-    from fxlens.evaluation.benchmark_evaluation import Conditions
-    from fxlens.evaluation.material import Material
+    from fxlens.evaluation.benchmark.evaluate import Conditions
+    from fxlens.evaluation.benchmark.material import Material
 
 
 class Ranges(str, Enum):
@@ -116,8 +116,8 @@ def open_material(
         raise UsageError(
             "songs of split train may have been learnt by heart; if that is wanted, add --not-an-evaluation"
         )
-    from fxlens.evaluation.instrument_stems import instruments_with_songs
-    from fxlens.evaluation.material import load_material
+    from fxlens.evaluation.benchmark.instrument_stems import instruments_with_songs
+    from fxlens.evaluation.benchmark.material import load_material
 
     material = load_material(manifests, split.value)
     chosen = tuple(instruments or instruments_with_songs(material.evaluation, seconds, songs))
@@ -130,7 +130,7 @@ def make_conditions(
     cache: Path, jobs: int, device: Device, keep_audio: KeepAudio, stages: Stages | None = None
 ) -> Conditions:
     """How to work, from the options."""
-    from fxlens.evaluation.benchmark_evaluation import Conditions
+    from fxlens.evaluation.benchmark.evaluate import Conditions
 
     keep = {KeepAudio.auto: None, KeepAudio.yes: True, KeepAudio.no: False}[keep_audio]
     return Conditions(cache, jobs, choose_device(device), keep, stage=stages or Stages(), say=console.say)

@@ -22,7 +22,7 @@ def report(
     In a page, what stands between <!-- fxlens report: table2 --> and <!-- end of report --> is replaced; names of
     tables are those of the files.
     """
-    from fxlens.evaluation.report import read_all, write_report
+    from fxlens.evaluation.report.write import read_all, write_report
 
     for path in write_report(read_all(results), output, into or (), console.say):
         console.result(str(path))

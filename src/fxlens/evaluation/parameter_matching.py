@@ -18,9 +18,13 @@ from typing import Any
 from fxlens.data.manifest import write_atomically
 from fxlens.dsp.compilation import compile_kernels
 from fxlens.errors import DataError
-from fxlens.evaluation.benchmark_evaluation import Conditions
-from fxlens.evaluation.benchmark_run import SystemSource
-from fxlens.evaluation.material import Material
+from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.material import Material
+from fxlens.evaluation.benchmark.pools import balanced_pool
+from fxlens.evaluation.benchmark.recipe import BenchmarkSettings
+from fxlens.evaluation.benchmark.run import SystemSource
+from fxlens.evaluation.benchmark.system_opening import ReadySystem, open_systems, training_pairs
+from fxlens.evaluation.benchmark.work_pool import run_units
 from fxlens.evaluation.parameter_matching_batch import Row, baseline_rows, oracle_rows, system_rows
 from fxlens.evaluation.parameter_matching_figures import line_results, missing_results
 from fxlens.evaluation.parameter_matching_triplets import (
@@ -32,15 +36,11 @@ from fxlens.evaluation.parameter_matching_triplets import (
     render_triplet,
     triplet_recipe,
 )
-from fxlens.evaluation.pools import balanced_pool
-from fxlens.evaluation.recipe import BenchmarkSettings
 from fxlens.evaluation.results import Origin, Result, SystemFacts
-from fxlens.evaluation.system_opening import ReadySystem, open_systems, training_pairs
 from fxlens.evaluation.systems.system import DifferentiableSystem
-from fxlens.evaluation.work_pool import run_units
 from fxlens.matching.settings import MatchSettings
 
-SEARCH = MatchSettings(learning_rate=0.1, pull=0.3)
+SEARCH = MatchSettings(learning_rate=0.1, pull=1.0)
 """How an evaluation searches. Rate and pull were chosen on training songs, see docs/matching.md."""
 
 BATCH = 4

@@ -8,8 +8,8 @@ import numpy as np
 
 from fxlens.errors import DataError
 from fxlens.evaluation.parameter_matching_batch import Row
-from fxlens.evaluation.rank_correlation import interval_of_mean
 from fxlens.evaluation.results import Origin, Result, SystemFacts
+from fxlens.evaluation.sensitivity.rank_correlation import interval_of_mean
 
 DISTANCES = ("L_d", "L_d as rendered")
 _LOSSES = {"loss": "embedding loss", "dry_loss": "embedding loss of clean", "truth_loss": "embedding loss of truth"}

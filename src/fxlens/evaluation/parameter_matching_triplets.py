@@ -26,8 +26,8 @@ from fxlens.effects.chain import EffectChain
 from fxlens.effects.processor import Range
 from fxlens.effects.sampling import draw_effect
 from fxlens.errors import DataError, UsageError
-from fxlens.evaluation.instrument_stems import stems_of_instrument, usable_stems
-from fxlens.evaluation.recipe import word_number
+from fxlens.evaluation.benchmark.instrument_stems import stems_of_instrument, usable_stems
+from fxlens.evaluation.benchmark.recipe import word_number
 
 SEVEN: tuple[str, ...] = (
     "equalizer",

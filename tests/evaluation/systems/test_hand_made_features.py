@@ -8,7 +8,7 @@ from small_systems import RATE, clips, fitted
 
 from fxlens.audio.waveform import resample
 from fxlens.errors import UsageError
-from fxlens.evaluation.retrieval import ranks
+from fxlens.evaluation.benchmark.retrieval import ranks
 from fxlens.evaluation.systems.hand_made import FEATURES, HandMade, Standardization, open_hand_made
 from fxlens.evaluation.systems.whitening import WithinClassWhitening
 

@@ -22,8 +22,8 @@ from fxlens.effects.chain import EffectChain
 from fxlens.effects.processor import Range
 from fxlens.effects.sampling import draw_chain
 from fxlens.errors import DataError, UsageError
-from fxlens.evaluation.instrument_stems import stems_of_instrument, usable_stems
-from fxlens.evaluation.pools import Pool, balanced_pool, effect_count
+from fxlens.evaluation.benchmark.instrument_stems import stems_of_instrument, usable_stems
+from fxlens.evaluation.benchmark.pools import Pool, balanced_pool, effect_count
 
 STYLES_PER_SHARD = 32
 

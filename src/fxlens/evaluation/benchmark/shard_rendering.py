@@ -19,9 +19,9 @@ from fxlens.data.excerpts import load_excerpt
 from fxlens.data.style_block import CHAIN_INPUT_LUFS
 from fxlens.effects.rendering import render_chains
 from fxlens.errors import AudioError, DataError, OutputError
-from fxlens.evaluation.pools import Pool
-from fxlens.evaluation.recipe import Recipe, draw_style
-from fxlens.evaluation.whole_file import whole_file
+from fxlens.evaluation.benchmark.pools import Pool
+from fxlens.evaluation.benchmark.recipe import Recipe, draw_style
+from fxlens.evaluation.benchmark.whole_file import whole_file
 
 FULL_SCALE = 32767.0
 BYTES_PER_SAMPLE = 1.4

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from fxlens.errors import DataError
-from fxlens.evaluation.retrieval import unit_rows
+from fxlens.evaluation.benchmark.retrieval import unit_rows
 
 
 def rank_correlations(embedded: np.ndarray, units: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:

@@ -12,14 +12,22 @@ from functools import cache
 from pathlib import Path
 
 from fxlens.dsp.compilation import compile_kernels
-from fxlens.evaluation.audio_queries import AudioQueries
-from fxlens.evaluation.embeddings import Arrays, Family, embed_family, embeddings_path, joined, load_arrays, save_arrays
-from fxlens.evaluation.pools import Pool
-from fxlens.evaluation.recipe import Recipe
-from fxlens.evaluation.shard_rendering import load_or_render, render_shard, shard_path, write_shard
+from fxlens.evaluation.benchmark.audio_queries import AudioQueries
+from fxlens.evaluation.benchmark.embeddings import (
+    Arrays,
+    Family,
+    embed_family,
+    embeddings_path,
+    joined,
+    load_arrays,
+    save_arrays,
+)
+from fxlens.evaluation.benchmark.pools import Pool
+from fxlens.evaluation.benchmark.recipe import Recipe
+from fxlens.evaluation.benchmark.shard_rendering import load_or_render, render_shard, shard_path, write_shard
+from fxlens.evaluation.benchmark.task_clips import ShardClips
+from fxlens.evaluation.benchmark.work_pool import run_units
 from fxlens.evaluation.systems.system import FittedSystem, System
-from fxlens.evaluation.task_clips import ShardClips
-from fxlens.evaluation.work_pool import run_units
 
 Opener = Callable[[str, str], System]
 Stage = Callable[[str], "Callable[[int, int], None] | None"]
@@ -148,7 +156,7 @@ def embed_all(run: BenchmarkRun, sources: Sequence[SystemSource], families: Sequ
 
 
 def load_pool(run: BenchmarkRun, source: SystemSource, families: Sequence[Family], pool: Pool) -> dict[Family, Arrays]:
-    """Embeddings of all styles of a pool, by family; see :mod:`fxlens.evaluation.embeddings`."""
+    """Embeddings of all styles of a pool, by family; see :mod:`fxlens.evaluation.benchmark.embeddings`."""
     shards = range(len(run.recipe.shards()))
     return {f: joined([load_arrays(run.path(source.identity, f, pool, k)) for k in shards]) for f in families}
 

@@ -18,8 +18,8 @@ from fxlens.audio.loudness import normalize_loudness
 from fxlens.data.excerpts import Excerpt, draw_excerpt, load_excerpt
 from fxlens.data.manifest import Stem
 from fxlens.data.mixture import MIXTURE_LUFS
-from fxlens.evaluation.instrument_stems import stems_of_instrument, usable_stems
-from fxlens.evaluation.recipe import Recipe, generator
+from fxlens.evaluation.benchmark.instrument_stems import stems_of_instrument, usable_stems
+from fxlens.evaluation.benchmark.recipe import Recipe, generator
 
 
 @dataclass(frozen=True)

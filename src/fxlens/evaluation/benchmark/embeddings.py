@@ -21,12 +21,12 @@ from typing import Literal
 import numpy as np
 
 from fxlens.errors import DataError, UsageError
-from fxlens.evaluation.audio_queries import AudioQueries, load_query
-from fxlens.evaluation.pools import Pool
-from fxlens.evaluation.recipe import Recipe, draw_songs
+from fxlens.evaluation.benchmark.audio_queries import AudioQueries, load_query
+from fxlens.evaluation.benchmark.pools import Pool
+from fxlens.evaluation.benchmark.recipe import Recipe, draw_songs
+from fxlens.evaluation.benchmark.task_clips import ShardClips
+from fxlens.evaluation.benchmark.whole_file import whole_file
 from fxlens.evaluation.systems.system import InstrumentQuery, InstrumentSystem, System
-from fxlens.evaluation.task_clips import ShardClips
-from fxlens.evaluation.whole_file import whole_file
 
 Family = Literal["whole", "extract", "controlled"]
 Arrays = Mapping[str, "np.ndarray | str"]

@@ -9,11 +9,11 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from fxlens.evaluation.report_table import Row, Table
+from fxlens.evaluation.benchmark.retrieval import METRICS, PRIMARY
+from fxlens.evaluation.benchmark.scoring import ISOLATED, MEAN
+from fxlens.evaluation.report.table import Row, Table
 from fxlens.evaluation.results import Origin, Result
-from fxlens.evaluation.retrieval import METRICS, PRIMARY
-from fxlens.evaluation.scoring import ISOLATED, MEAN
-from fxlens.evaluation.sensitivity_evaluation import ALL
+from fxlens.evaluation.sensitivity.evaluate import ALL
 
 PROTOCOLS = {
     "extraction": "one instrument inside mixtures, as the paper has it (all chains shared)",

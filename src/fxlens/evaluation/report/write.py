@@ -8,9 +8,9 @@ from pathlib import Path
 
 from fxlens.data.manifest import write_atomically
 from fxlens.errors import DataError, MissingExtraError
-from fxlens.evaluation.report_figure import draw_figure2
-from fxlens.evaluation.report_layout import by_origin, tables_of
-from fxlens.evaluation.report_table import markdown, tidy_csv, wide_csv
+from fxlens.evaluation.report.figure import draw_figure2
+from fxlens.evaluation.report.layout import by_origin, tables_of
+from fxlens.evaluation.report.table import markdown, tidy_csv, wide_csv
 from fxlens.evaluation.results import Result, load_results, merge
 
 _PLACE = re.compile(r"(<!-- fxlens report: ([\w-]+) -->\n).*?(<!-- end of report -->)", re.DOTALL)

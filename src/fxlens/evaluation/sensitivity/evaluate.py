@@ -10,16 +10,18 @@ import numpy as np
 
 from fxlens.dsp.compilation import compile_kernels
 from fxlens.errors import DataError
-from fxlens.evaluation.benchmark_evaluation import Conditions
-from fxlens.evaluation.benchmark_run import SystemSource
-from fxlens.evaluation.embeddings import load_arrays, save_arrays
-from fxlens.evaluation.instrument_stems import stems_of_instrument, usable_stems
-from fxlens.evaluation.material import Material
-from fxlens.evaluation.pools import balanced_pool
-from fxlens.evaluation.rank_correlation import interval_of_mean, rank_correlations
-from fxlens.evaluation.recipe import BenchmarkSettings
+from fxlens.evaluation.benchmark.embeddings import load_arrays, save_arrays
+from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.instrument_stems import stems_of_instrument, usable_stems
+from fxlens.evaluation.benchmark.material import Material
+from fxlens.evaluation.benchmark.pools import balanced_pool
+from fxlens.evaluation.benchmark.recipe import BenchmarkSettings
+from fxlens.evaluation.benchmark.run import SystemSource
+from fxlens.evaluation.benchmark.system_opening import ReadySystem, open_systems, training_pairs
+from fxlens.evaluation.benchmark.work_pool import run_units
 from fxlens.evaluation.results import Origin, Result
-from fxlens.evaluation.sensitivity import (
+from fxlens.evaluation.sensitivity.rank_correlation import interval_of_mean, rank_correlations
+from fxlens.evaluation.sensitivity.settings import (
     UNIT_STEPS,
     SensitivityRecipe,
     SensitivitySettings,
@@ -27,8 +29,6 @@ from fxlens.evaluation.sensitivity import (
     embeddings_file,
     parameter_names,
 )
-from fxlens.evaluation.system_opening import ReadySystem, open_systems, training_pairs
-from fxlens.evaluation.work_pool import run_units
 
 ALL = "all parameters"
 """Pool of an effect's mean over its parameters."""

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fxlens.data.mixture import MIXTURE_LUFS, draw_track_levels, mix
-from fxlens.evaluation.pools import Pool
-from fxlens.evaluation.recipe import Recipe, generator
-from fxlens.evaluation.shard_rendering import Shard
+from fxlens.evaluation.benchmark.pools import Pool
+from fxlens.evaluation.benchmark.recipe import Recipe, generator
+from fxlens.evaluation.benchmark.shard_rendering import Shard
 
 
 @dataclass(frozen=True)

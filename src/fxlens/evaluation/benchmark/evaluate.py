@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 from fxlens.errors import UsageError
-from fxlens.evaluation.audio_queries import AudioQueries, draw_audio_queries
-from fxlens.evaluation.benchmark_run import BenchmarkRun, Opener, Stage, embed_all
-from fxlens.evaluation.material import Material
-from fxlens.evaluation.recipe import BenchmarkSettings, Recipe, make_recipe
+from fxlens.evaluation.benchmark.audio_queries import AudioQueries, draw_audio_queries
+from fxlens.evaluation.benchmark.material import Material
+from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, Recipe, make_recipe
+from fxlens.evaluation.benchmark.run import BenchmarkRun, Opener, Stage, embed_all
+from fxlens.evaluation.benchmark.scoring import Task, extraction_tasks, families_of, retrieval_tasks, score_system
+from fxlens.evaluation.benchmark.shard_rendering import fits_on_disk
+from fxlens.evaluation.benchmark.system_opening import ReadySystem, open_systems, training_pairs
 from fxlens.evaluation.results import Origin, Result
-from fxlens.evaluation.scoring import Task, extraction_tasks, families_of, retrieval_tasks, score_system
-from fxlens.evaluation.shard_rendering import fits_on_disk
-from fxlens.evaluation.system_opening import ReadySystem, open_systems, training_pairs
 from fxlens.evaluation.systems.registry import open_system
 
 Protocol = Literal["retrieval", "extraction"]

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fxlens.errors import DataError
-from fxlens.evaluation.benchmark_run import BenchmarkRun, load_pool
-from fxlens.evaluation.embeddings import Arrays, Family
-from fxlens.evaluation.pools import Pool, effect_count
-from fxlens.evaluation.recipe import draw_songs
+from fxlens.evaluation.benchmark.embeddings import Arrays, Family
+from fxlens.evaluation.benchmark.pools import Pool, effect_count
+from fxlens.evaluation.benchmark.recipe import draw_songs
+from fxlens.evaluation.benchmark.retrieval import PRIMARY, per_group, ranks, summarize
+from fxlens.evaluation.benchmark.run import BenchmarkRun, load_pool
+from fxlens.evaluation.benchmark.system_opening import ReadySystem
 from fxlens.evaluation.results import Origin, Result
-from fxlens.evaluation.retrieval import PRIMARY, per_group, ranks, summarize
-from fxlens.evaluation.system_opening import ReadySystem
 
 MEAN = "mean"
 """Pool of figures that are averaged over a pool for each number of effects."""

@@ -27,7 +27,7 @@ from fxlens.effects.chain import EffectChain
 from fxlens.effects.processor import Range
 from fxlens.effects.rendering import render_chains
 from fxlens.effects.sampling import TRAINING_TYPES, draw_effect
-from fxlens.evaluation.recipe import word_number
+from fxlens.evaluation.benchmark.recipe import word_number
 
 UNIT_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 

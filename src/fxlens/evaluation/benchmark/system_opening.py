@@ -10,11 +10,11 @@ import numpy as np
 
 from fxlens.data.manifest import Stem
 from fxlens.errors import DataError, FxLensError
-from fxlens.evaluation.benchmark_run import BenchmarkRun, Opener, Stage, SystemSource, render_all, shard_clips
-from fxlens.evaluation.embeddings import separates
-from fxlens.evaluation.instrument_stems import instruments_with_songs
-from fxlens.evaluation.pools import balanced_pool
-from fxlens.evaluation.recipe import BenchmarkSettings, make_recipe
+from fxlens.evaluation.benchmark.embeddings import separates
+from fxlens.evaluation.benchmark.instrument_stems import instruments_with_songs
+from fxlens.evaluation.benchmark.pools import balanced_pool
+from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, make_recipe
+from fxlens.evaluation.benchmark.run import BenchmarkRun, Opener, Stage, SystemSource, render_all, shard_clips
 from fxlens.evaluation.results import SystemFacts
 from fxlens.evaluation.systems.system import FittedSystem
 
@@ -89,7 +89,7 @@ def training_pairs(stems: Sequence[Stem], settings: BenchmarkSettings, cache: Pa
             two training songs have.
         cache: where the audio is kept.
         jobs: processes.
-        stage: see :mod:`fxlens.evaluation.benchmark_run`.
+        stage: see :mod:`fxlens.evaluation.benchmark.run`.
 
     Raises:
         DataError: there are not two training songs of any instrument.

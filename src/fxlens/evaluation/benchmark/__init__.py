@@ -1,0 +1,1 @@
+"""Retrieval and extraction: recipes, their clips, the embeddings of every system, the figures."""

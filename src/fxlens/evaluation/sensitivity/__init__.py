@@ -1,0 +1,1 @@
+"""Does an embedding move as one parameter moves?"""
