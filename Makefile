@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 WEIGHTS := .weights
 export FXLENS_WEIGHTS ?= $(CURDIR)/$(WEIGHTS)
 
-.PHONY: demo test lint slow clean
+.PHONY: demo test lint slow docs clean
 
 # Two stamps, so that the demo need not wait for what only tests use. They are made anew when what is installed could
 # have changed.
@@ -40,5 +40,9 @@ lint: $(VENV)/.dev
 slow: $(VENV)/.dev $(WEIGHTS)
 	$(BIN)/pytest -m slow
 
+docs: $(VENV)/.dev
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) $(WEIGHTS) demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf site $(VENV) $(WEIGHTS) demo .pytest_cache .mypy_cache .ruff_cache

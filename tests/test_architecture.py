@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"data", "models", "losses"},
     {"matching", "training"},
     {"evaluation"},
-    {"embedding"},
+    {"embedding", "hear"},
     {"index"},
     {"demo", "web"},
     {"cli"},

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fxlens.effects.chain import EffectChain
+    from fxlens.fxnorm.normalize import fx_normalize
     from fxlens.index.fx_index import FxIndex
+    from fxlens.matching.match import match
     from fxlens.models.fx_encoder import FxEncoder
 
 __version__ = "0.1.0"
-__all__ = ["EffectChain", "FxEncoder", "FxIndex", "__version__"]
+__all__ = ["EffectChain", "FxEncoder", "FxIndex", "__version__", "fx_normalize", "match"]
 
 _HOMES = {
     "EffectChain": "fxlens.effects.chain",
     "FxEncoder": "fxlens.models.fx_encoder",
     "FxIndex": "fxlens.index.fx_index",
+    "fx_normalize": "fxlens.fxnorm.normalize",
+    "match": "fxlens.matching.match",
 }
 
 

@@ -10,7 +10,7 @@ from tiny_run import BLOCK, INSTRUMENTS
 from fxlens.data.adapters.folder import prepare
 from fxlens.data.style_block import StemShelf
 from fxlens.data.style_pool import fill_pool
-from fxlens.data.synthetic import write_song
+from fxlens.data.synthesis.synthetic import write_song
 from fxlens.training.rendering import load_stems, pool_weights
 
 

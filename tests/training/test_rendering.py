@@ -11,7 +11,7 @@ from fxlens.data.adapters.folder import prepare
 from fxlens.data.dataset import BatchSettings
 from fxlens.data.style_block import BlockSettings
 from fxlens.data.style_pool import StylePool, fill_pool
-from fxlens.data.synthetic import write_song
+from fxlens.data.synthesis.synthetic import write_song
 from fxlens.errors import DataError
 from fxlens.training.rendering import BackgroundRenderer, load_stems, validation_pairs
 from fxlens.training.settings import MaterialSettings, TrainSettings

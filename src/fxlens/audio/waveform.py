@@ -207,8 +207,8 @@ def windows(
         Windows in the order of time.
 
     Raises:
-        As :func:`to_waveform`, before the first window where the cause can be known by then; a file that
-        breaks off raises after the windows before the break.
+        AudioError, UsageError: as :func:`to_waveform`, before the first window where the cause can be known by
+            then; a file that breaks off raises after the windows before the break.
     """
     hop_seconds = window_seconds if hop_seconds is None else hop_seconds
     check_rate(target_rate, "target_rate")

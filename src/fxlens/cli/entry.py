@@ -18,7 +18,9 @@ from fxlens.cli.embed_command import embed
 from fxlens.cli.export_command import export
 from fxlens.cli.info_commands import info, models
 from fxlens.cli.material_command import material
+from fxlens.cli.merge_command import merge
 from fxlens.cli.normalize_command import normalize
+from fxlens.cli.onnx_command import export_onnx
 from fxlens.cli.report_command import report
 from fxlens.cli.search_command import search
 from fxlens.cli.train_command import import_official, train
@@ -55,6 +57,7 @@ def _options(
 
 app.command()(demo)
 app.command()(embed)
+app.command()(merge)
 app.add_typer(index_command.app, name="index")
 app.command()(search)
 app.command()(apply)
@@ -68,6 +71,7 @@ app.command()(report)
 app.command()(models)
 app.command()(info)
 app.command("import-official")(import_official)
+app.command("export-onnx")(export_onnx)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -74,8 +74,8 @@ def matching(
     """Set seven effects so that clean audio meets a reference's embedding; how near is the target (L_d)?"""
     from dataclasses import replace
 
-    from fxlens.evaluation.parameter_matching import SEARCH, evaluate_matching
-    from fxlens.evaluation.parameter_matching_triplets import CONTENTS, Content, TripletSettings
+    from fxlens.evaluation.matching.evaluate import SEARCH, evaluate_matching
+    from fxlens.evaluation.matching.triplets import CONTENTS, Content, TripletSettings
     from fxlens.evaluation.results import save_results
 
     material, chosen = open_material(manifest, split, not_an_evaluation, instrument, seconds)

@@ -12,7 +12,7 @@ import typer
 from fxlens.cli import console
 
 if TYPE_CHECKING:
-    from fxlens.data.normalization import NormalizeResult
+    from fxlens.data.normalization.normalize import NormalizeResult
 
 
 class Bits(str, Enum):
@@ -40,7 +40,7 @@ def normalize(
     SONG/STEM.flac (44.1 kHz, stereo), manifest.jsonl, statistics.json, report.csv (what changed, a row a stem) and
     summary.md. Stems that cannot be read are listed in normalize.errors.jsonl.
     """
-    from fxlens.data.normalization import NormalizeSettings, normalize_stems
+    from fxlens.data.normalization.normalize import NormalizeSettings, normalize_stems
 
     settings = NormalizeSettings(statistics, fit_only, jobs, resume, int(bits.value))
     try:
@@ -54,7 +54,7 @@ def normalize(
 
 def _report(done: NormalizeResult, output: Path, fit_only: bool) -> None:
     from fxlens.data.manifest import write_atomically
-    from fxlens.data.normalization import MANIFEST, STATISTICS
+    from fxlens.data.normalization.normalize import MANIFEST, STATISTICS
 
     fitted = done.statistics
     if fit_only:

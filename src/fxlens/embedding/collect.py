@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,37 @@ class Shard:
         if found is None or int(found[2]) == 0:
             raise UsageError(f"shard {text!r}: write it as I/N, for example 1/4")
         return cls(int(found[1]), int(found[2]))
+
+    @classmethod
+    def of_process(cls, environment: Mapping[str, str] | None = None) -> Shard:
+        """The part of this process among those that a launcher has started together.
+
+        ``RANK`` of ``WORLD_SIZE``, as torchrun sets them; or ``SLURM_PROCID`` of ``SLURM_NTASKS``, in a job array times
+        the place in the array.
+
+        Args:
+            environment: environment variables; those of the process if not given.
+
+        Raises:
+            UsageError: nobody has said how many processes there are.
+        """
+        told = os.environ if environment is None else environment
+        try:
+            if "RANK" in told and "WORLD_SIZE" in told:
+                return cls(int(told["RANK"]) + 1, int(told["WORLD_SIZE"]))
+            if "SLURM_PROCID" in told or "SLURM_ARRAY_TASK_ID" in told:
+                task, tasks = int(told.get("SLURM_PROCID", 0)), int(told.get("SLURM_NTASKS", 1))
+                step, first = int(told.get("SLURM_ARRAY_TASK_STEP", 1)), int(told.get("SLURM_ARRAY_TASK_MIN", 0))
+                place = (int(told.get("SLURM_ARRAY_TASK_ID", first)) - first) // step
+                return cls(place * tasks + task + 1, int(told.get("SLURM_ARRAY_TASK_COUNT", 1)) * tasks)
+        except ValueError as error:
+            raise UsageError(f"shard auto: the launcher's variables make no sense ({error}); say --shard I/N") from None
+        raise UsageError("shard auto: neither torchrun nor SLURM has started this process; say --shard I/N")
+
+    def path(self, output: Path) -> Path:
+        """Where this part of ``output`` goes: ``songs.npz`` to ``songs.02-of-16.npz``."""
+        width = len(str(self.count))
+        return output.with_name(f"{output.stem}.{self.number:0{width}}-of-{self.count}{output.suffix}")
 
 
 def collect(places: Sequence[str | Path], shard: Shard | None = None) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fxlens import __version__
 from fxlens.errors import UsageError
+from fxlens.models.folding import choose
 
 if TYPE_CHECKING:
     from fxlens.models.fx_encoder import FxEncoder
@@ -75,5 +76,6 @@ def binding(encoder: FxEncoder, settings: EmbedSettings) -> dict[str, Any]:
         "hop": window if settings.hop_seconds is None else settings.hop_seconds,
         "batch_size": settings.batch_size,
         "device": encoder.device.type,
+        "precision": choose(encoder.precision, encoder.device),
         "fxlens": __version__,
     }

@@ -92,7 +92,7 @@ def features(
     """See :meth:`fxlens.models.fx_encoder.FxEncoder.features`."""
 
     def embed(heard: Heard) -> Tensor:
-        return encoder.backbone.pool(heard.feature_map).float()
+        return heard.features
 
     return run(encoder, x, embed, sample_rate, batch_size, pool, return_times, hop_seconds, unit=False)
 

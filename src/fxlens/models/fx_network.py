@@ -35,11 +35,11 @@ class FxEncoderConfig:
         projection_dims: widths of the projection head; the last is the length of the embedding.
         extractor: how an instrument is picked out.
         query_encoder: where queries come from: ``"clap"``, ``"offline"``, or what ``load_query_encoder``
-        takes.
+            takes.
         query_dim: length of a query vector, 512 for CLAP.
         window_seconds: length of the windows that longer audio is cut into.
         input_lufs: loudness every window is brought to before it is embedded; ``None`` takes it as it is. Models that
-        were trained at one loudness should not be asked to tell a loud mix from a quiet one.
+            were trained at one loudness should not be asked to tell a loud mix from a quiet one.
     """
 
     name: str = "fxlens"

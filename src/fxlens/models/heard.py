@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from fxlens.models.folding import FoldedNetwork
     from fxlens.models.fx_network import FxNetwork
 
 
@@ -22,7 +23,7 @@ class Heard:
         logmel: ``[B, C, mel, frame]``, of its front end.
     """
 
-    def __init__(self, network: FxNetwork, logmel: Tensor) -> None:
+    def __init__(self, network: FxNetwork | FoldedNetwork, logmel: Tensor) -> None:
         self._network, self.logmel = network, logmel
 
     def __len__(self) -> int:
@@ -35,9 +36,14 @@ class Heard:
         return backbone.feature_map(self.logmel.to(next(backbone.parameters()).dtype))
 
     @cached_property
+    def features(self) -> Tensor:
+        """The backbone's pooled vectors ``[B, feature_dim]``, float32."""
+        return self._network.backbone.pool(self.feature_map).float()
+
+    @cached_property
     def mixture(self) -> Tensor:
         """Embeddings of the whole mixtures ``[B, E]``, float32, unit length."""
-        return self._network.projection(self._network.backbone.pool(self.feature_map))
+        return self._network.projection(self.features)
 
     @cached_property
     def survey(self) -> Tensor:

@@ -46,7 +46,8 @@ class QueryPooling(Extractor):
         )
 
     def forward(self, heard: Heard, query: Tensor) -> Tensor:
-        batch, feature_map = len(heard), heard.feature_map
+        feature_map = heard.feature_map
+        batch = feature_map.shape[0]  # not len(): an exported graph would keep that as a constant
         shape = (batch, self.heads, self.head_dim, -1)
         keys = self.key(feature_map).reshape(shape).float()
         values = self.value(feature_map).reshape(shape).float()

@@ -144,7 +144,7 @@ def train(settings: TrainSettings, run: Path, resume: bool = False) -> Path:
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # it advertises; our progress line says enough
     run.mkdir(parents=True, exist_ok=True)
-    first, nodes = rank_zero_only.rank == 0, _nodes(settings)
+    first, nodes = rank_zero_only.rank == 0, _nodes(settings)  # type: ignore[attr-defined]
     if settings.devices * nodes > 1 and settings.objective == "listening":
         raise ConfigError("objective 'listening' trains on one device: set devices: 1")
     if first:
