@@ -13,12 +13,13 @@ from scipy.signal import get_window
 
 from fxlens.audio.loudness import integrated_loudness
 from fxlens.errors import DataError, UsageError
-from fxlens.evaluation import parameter_matching, parameter_matching_batch
 from fxlens.evaluation.benchmark.evaluate import Conditions
 from fxlens.evaluation.benchmark.material import Material
-from fxlens.evaluation.parameter_matching import SEARCH, evaluate_matching
-from fxlens.evaluation.parameter_matching_distance import distances, stft_distances
-from fxlens.evaluation.parameter_matching_triplets import (
+from fxlens.evaluation.matching import batch as parameter_matching_batch
+from fxlens.evaluation.matching import evaluate as parameter_matching
+from fxlens.evaluation.matching.distance import distances, stft_distances
+from fxlens.evaluation.matching.evaluate import SEARCH, evaluate_matching
+from fxlens.evaluation.matching.triplets import (
     SEVEN,
     TripletSettings,
     draw_triplet,

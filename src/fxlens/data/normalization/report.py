@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 
 import numpy as np
 
-from fxlens.data.normalization_stem import StemReport
+from fxlens.data.normalization.stem import StemReport
 
 _HEADINGS = (
     "instrument", "stems", "spectrum, dB from reference", "loudness, LUFS ± std", "width ± std",

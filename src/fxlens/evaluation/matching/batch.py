@@ -14,12 +14,12 @@ from torch import Tensor
 from fxlens.audio.loudness import normalize_loudness
 from fxlens.effects.chain import EffectChain
 from fxlens.errors import DataError
-from fxlens.evaluation.parameter_matching_distance import (
+from fxlens.evaluation.matching.distance import (
     COMPARED_LUFS,
     distances,
     distances_at_equal_loudness,
 )
-from fxlens.evaluation.parameter_matching_triplets import SEVEN, Content, Triplet, draw_seven
+from fxlens.evaluation.matching.triplets import SEVEN, Content, Triplet, draw_seven
 from fxlens.evaluation.systems.system import DifferentiableSystem, System
 from fxlens.matching.chain_parts import chain_of
 from fxlens.matching.optimise import Optimised, optimise, solve

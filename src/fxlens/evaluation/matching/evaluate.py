@@ -25,9 +25,9 @@ from fxlens.evaluation.benchmark.recipe import BenchmarkSettings
 from fxlens.evaluation.benchmark.run import SystemSource
 from fxlens.evaluation.benchmark.system_opening import ReadySystem, open_systems, training_pairs
 from fxlens.evaluation.benchmark.work_pool import run_units
-from fxlens.evaluation.parameter_matching_batch import Row, baseline_rows, oracle_rows, system_rows
-from fxlens.evaluation.parameter_matching_figures import line_results, missing_results
-from fxlens.evaluation.parameter_matching_triplets import (
+from fxlens.evaluation.matching.batch import Row, baseline_rows, oracle_rows, system_rows
+from fxlens.evaluation.matching.figures import line_results, missing_results
+from fxlens.evaluation.matching.triplets import (
     CONTENTS,
     Content,
     TripletRecipe,
@@ -70,7 +70,8 @@ class _Unit:
     @property
     def path(self) -> Path:
         source = self.line.source
-        told = [self.line.kind, None if source is None else source.identity, asdict(self.search)]
+        search = None if self.line.kind == "baselines" else asdict(self.search)  # nothing is searched there
+        told = [self.line.kind, None if source is None else source.identity, search]
         if source is not None:
             told.append(self.line.content)
         name = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]

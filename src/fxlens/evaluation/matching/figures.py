@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fxlens.errors import DataError
-from fxlens.evaluation.parameter_matching_batch import Row
+from fxlens.evaluation.matching.batch import Row
 from fxlens.evaluation.results import Origin, Result, SystemFacts
 from fxlens.evaluation.sensitivity.rank_correlation import interval_of_mean
 

@@ -25,9 +25,9 @@ from fxlens.data.manifest import (
     stems_of,
     write_atomically,
 )
-from fxlens.data.normalization_journal import Journal, add_from_json, measurement_to_json, name_of
-from fxlens.data.normalization_report import summary, to_csv
-from fxlens.data.normalization_stem import StemReport, identity, read_stem, render_stem
+from fxlens.data.normalization.journal import Journal, add_from_json, measurement_to_json, name_of
+from fxlens.data.normalization.report import summary, to_csv
+from fxlens.data.normalization.stem import StemReport, identity, read_stem, render_stem
 from fxlens.errors import AudioError, DataError, MissingExtraError, OutputError, UsageError
 from fxlens.fxnorm.fitting import Member, fit
 from fxlens.fxnorm.instrument_settings import settings_of

@@ -1,0 +1,1 @@
+"""Fx-normalisation of all stems of manifests."""

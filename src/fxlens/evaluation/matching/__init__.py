@@ -1,0 +1,1 @@
+"""Parameter matching: how near does an embedding lead to the settings that were used?"""
