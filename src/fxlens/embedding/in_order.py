@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -46,6 +46,16 @@ def in_order(
     """
 
     def one(file: Path) -> Result | Failure:
+        if stopped.is_set():
+            raise CancelledError
+        try:
+            return tried(file)
+        except BaseException as error:
+            raised.append(error)  # before what giving up makes of the files in work
+            stopped.set()  # here, not where the result is taken: the thread would begin the next file before
+            raise
+
+    def tried(file: Path) -> Result | Failure:
         try:
             return work(file)
         except (AudioError, MissingExtraError) as error:
@@ -64,6 +74,7 @@ def in_order(
                 raise FxLensError(f"{file}: there is not enough memory; lower the batch size (-b)") from error
             raise
 
+    raised: list[BaseException] = []
     todo = iter(files)
     with ThreadPoolExecutor(jobs, thread_name_prefix="fxlens-file") as pool:
         running: deque[tuple[Path, Future[Result | Failure]]] = deque()
@@ -75,6 +86,8 @@ def in_order(
                 if not running:
                     return
                 file, future = running.popleft()
+                if future.exception() is not None:
+                    raise raised[0]
                 yield file, future.result()
         except BaseException:
             stopped.set()
