@@ -26,6 +26,10 @@ class ClippingWarning(UserWarning):
     """Samples above full scale were limited because the file format cannot hold them."""
 
 
+UNFINISHED = ".fxlens-"
+"""How the names of files begin that are being written: they are renamed when complete."""
+
+
 class BlockWriter:
     """A file that is written block by block beside its place, and renamed once it is whole.
 
@@ -74,7 +78,7 @@ class BlockWriter:
             self.kind = "RF64"
         self._tags = dict(tags or {})
         self._stacklevel = stacklevel
-        self._beside = self.path.parent / f".fxlens-{secrets.token_hex(6)}{self.path.suffix}"
+        self._beside = self.path.parent / f"{UNFINISHED}{secrets.token_hex(6)}{self.path.suffix}"
         self._file: soundfile.SoundFile | None = None
         self._frames, self._peak = 0, 0.0
 

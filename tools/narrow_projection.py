@@ -1,0 +1,59 @@
+"""Make the projection of a model narrower, as a start for training that need not begin anew.
+
+    python tools/narrow_projection.py MODEL OUT --hidden 128
+
+Keeps the hidden units that carry most, by the product of the norms of their weights in and out, in the projection of
+the mixture and in that of the extractor. What the embedding loses is printed; a few hundred steps of
+``fxlens train --set initial_weights=OUT`` bring it back.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from fxlens.models.fx_encoder import FxEncoder
+
+
+def main() -> None:
+    """Run the tool."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--hidden", type=int, default=128, help="hidden units that stay")
+    chosen = parser.parse_args()
+    encoder = FxEncoder.from_pretrained(chosen.model)
+    narrow = narrowed(encoder, chosen.hidden)
+    audio = torch.randn(8, 2, 2 * encoder.sample_rate, generator=torch.Generator().manual_seed(0)) * 0.1
+    with torch.no_grad():
+        cosine = torch.cosine_similarity(encoder.hear(audio).mixture, narrow.hear(audio).mixture).mean()
+    narrow.save_pretrained(chosen.output)
+    millions = sum(p.numel() for p in narrow.parameters()) / 1e6
+    print(f"{chosen.output}: {millions:.2f} M parameters; cosine to the embedding before, of noise: {cosine:.3f}")
+
+
+def narrowed(encoder: FxEncoder, hidden: int) -> FxEncoder:
+    """The model with ``hidden`` units left in each projection of two layers."""
+    _, *others = encoder.config.projection_dims
+    config = replace(encoder.config, projection_dims=(hidden, *others))
+    state = dict(encoder.state_dict())
+    for name, module in encoder.named_modules():
+        if name.split(".")[-1] == "projection":
+            first, last = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
+            inner = f"{name}." if name else ""
+            order = (first.weight.norm(dim=1) * last.weight.norm(dim=0)).argsort(descending=True)[:hidden].sort().values
+            for layer, part, axis in ((first, "weight", 0), (first, "bias", 0), (last, "weight", 1)):
+                key = next(k for k, v in encoder.named_parameters() if v is getattr(layer, part))
+                assert key.startswith(inner)
+                state[key] = state[key].index_select(axis, order)
+    narrow = FxEncoder(config)
+    narrow.load_state_dict(state)
+    return narrow.eval()
+
+
+if __name__ == "__main__":
+    main()
