@@ -5,6 +5,9 @@ A configuration is a frozen dataclass whose fields are ``bool``, ``int``, ``floa
 live in the dataclass only, so a file holds what differs from them; :func:`dump` writes every value, so a run
 can be repeated after the defaults have moved.
 
+A file may begin with ``extends: other.yaml``, a path beside it, and then holds what differs from that file. Mappings
+are laid over each other key by key; ``null`` in place of a mapping takes away what the other file says of it.
+
 >>> from dataclasses import dataclass
 >>> @dataclass(frozen=True)
 ... class Optimizer:
@@ -30,6 +33,9 @@ from fxlens.errors import ConfigError, OutputError
 
 T = TypeVar("T")
 
+EXTENDS = "extends"
+"""Key of the file that a file is laid over; no configuration has a setting of that name."""
+
 
 def load(cls: type[T], path: str | Path, overrides: Iterable[str] = ()) -> T:
     """Read a YAML file into ``cls``.
@@ -44,18 +50,8 @@ def load(cls: type[T], path: str | Path, overrides: Iterable[str] = ()) -> T:
             message starts with the path and names the dotted key.
     """
     path = Path(path)
+    data = _read(path, ())
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as text ({error})") from error
-    try:
-        data = _parse(text)
-        if data is None:
-            data = {}
-        if not isinstance(data, dict):
-            raise ConfigError(f"expected 'key: value' lines, found {_describe(data)}")
         return from_dict(cls, override(data, overrides))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
@@ -162,6 +158,47 @@ def override(data: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, A
             node[keys[-1]] = _parse(text)
         except ConfigError as error:
             raise ConfigError(f"{assignment!r}: {error}") from None
+    return result
+
+
+def _read(path: Path, from_files: tuple[Path, ...]) -> dict[str, Any]:
+    """Read a file, laid over those that it extends; ``from_files`` extend it."""
+    if path.resolve() in from_files:
+        raise ConfigError(f"{path}: {EXTENDS} goes in a circle: {' -> '.join(p.name for p in (*from_files, path))}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as text ({error})") from error
+    try:
+        data = _parse(text)
+        if data is None:
+            data = {}
+        if not isinstance(data, dict):
+            raise ConfigError(f"expected 'key: value' lines, found {_describe(data)}")
+        below = data.pop(EXTENDS, None)
+        if below is None:
+            return data
+        if not isinstance(below, str):
+            raise ConfigError(f"{EXTENDS} must name a file beside this one, not {_describe(below)}")
+        return _laid_over(_read(path.parent / below, (*from_files, path.resolve())), data)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    result = _copy(below)
+    for key, value in above.items():
+        old = result.get(key)
+        if not isinstance(old, dict):
+            result[key] = value
+        elif isinstance(value, Mapping):
+            result[key] = _laid_over(old, value)
+        elif value is None:
+            del result[key]
+        else:
+            result[key] = value
     return result
 
 

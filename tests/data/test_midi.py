@@ -158,6 +158,7 @@ def test_files_that_are_no_midi(tmp_path: Path) -> None:
         b"",
         b"RIFFjunk",
         b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\x01\xe0MTrk\x00\x00\x10\x00\x00",
+        b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\x01\xe0MTrk\x00\x00\x00\x0a\x00\xff\x59\x02\x01\xff\x00\xff\x2f\x00",
     ):
         (tmp_path / "bad.mid").write_bytes(content)
         with pytest.raises(DataError, match=r"bad\.mid.*damaged"):

@@ -28,8 +28,9 @@ PARITY = 1e-4
         FrontendConfig(n_mels=128, f_min_hz=30.0, f_max_hz=20000.0, channels="lrms", hop_length=1024),
         FrontendConfig(n_fft=1000, hop_length=300, n_mels=20, f_max_hz=22050.0),
         FrontendConfig(n_fft=1023, hop_length=441, n_mels=20),
+        FrontendConfig(n_mels=128, f_max_hz=20000.0, channels="lrms", hop_length=1024, wave=True),
     ],
-    ids=["paper", "rich", "even", "odd"],
+    ids=["paper", "rich", "even", "odd", "wave"],
 )
 @pytest.mark.parametrize("samples", [2048, 44100, 51234])
 def test_the_spectrogram_as_products(config: FrontendConfig, samples: int) -> None:
@@ -68,6 +69,7 @@ def compare(encoder: FxEncoder, path: Path, with_query: bool) -> None:
     ("extractor", "backbone", "instrument"),
     [
         ("mask", "resnet", True),
+        ("wave", "resnet", False),
         pytest.param("mask", "resnet", False, marks=pytest.mark.slow),
         pytest.param("mlp", "cnn14", True, marks=pytest.mark.slow),
         pytest.param("attention", "resnet", True, marks=pytest.mark.slow),
@@ -77,7 +79,14 @@ def test_parity(extractor: str, backbone: str, instrument: bool, tmp_path: Path)
     pytest.importorskip("onnxscript", reason="needs the extra [onnx]")
     # Wider than the tiny one: a group normalisation over two channels blows rounding up a hundred times.
     torch.manual_seed(0)
-    encoder = FxEncoder(dataclasses.replace(make(extractor).config, backbone=BackboneConfig(backbone, 8))).eval()  # type: ignore[arg-type]
+    config = dataclasses.replace(
+        make("mask" if extractor == "wave" else extractor).config, backbone=BackboneConfig(backbone, 8)
+    )  # type: ignore[arg-type]
+    if extractor == "wave":
+        config = dataclasses.replace(config, frontend=dataclasses.replace(config.frontend, wave=True))
+    encoder = FxEncoder(config).eval()
+    if encoder.wave is not None:
+        torch.nn.init.normal_(encoder.wave.net[-1].weight)
     encoder.metadata = {"license": "apache-2.0"}
     path = encoder.export_onnx(tmp_path / "deep" / "fx.onnx", instrument=instrument)
     assert [file.name for file in path.parent.iterdir()] == ["fx.onnx"]

@@ -13,7 +13,7 @@ Within a group of ``chains`` neighbouring samples the music is the same and only
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,12 @@ from torch.utils.data import Dataset
 
 from fxlens.data.augmentation import AugmentSettings, augment
 from fxlens.data.mixture import draw_track_levels, mix
+from fxlens.data.style_labels import Track, labels_of
 from fxlens.data.style_pool import StoredBlock, StylePool, by_instrument
-from fxlens.errors import DataError
+from fxlens.errors import ConfigError, DataError
+
+Band = tuple[StoredBlock, ...]
+"""Blocks that are mixed together, the one that may be asked for first."""
 
 REMAINDER = "other"
 """The rest of a band: may be mixed in, is never asked for."""
@@ -46,6 +50,10 @@ class BatchSettings:
         instruments: fewest and most instruments in a mixture.
         controlled: see the module's text.
         same_mixtures: ask for the target in the mixtures of the mixture part, as the paper does, and make no others.
+        wet_queries: with ``same_mixtures``, ask with the very stem that is in the mixture, effects and all, and not
+            with other music of the dry instrument. It tells the answer: here to measure how much.
+        one_composition: all pairs of the mixture part have the same instruments; otherwise each group has its own, and
+            what plays tells pairs apart.
         initial_blocks: blocks that batch 0 may use.
         blocks_per_batch: how many more each further batch may use.
         total_blocks: the pool never grows beyond this.
@@ -64,6 +72,8 @@ class BatchSettings:
     instruments: tuple[int, int] = (1, 4)
     controlled: bool = True
     same_mixtures: bool = False
+    wet_queries: bool = False
+    one_composition: bool = True
     initial_blocks: int = 400
     blocks_per_batch: float = 0.5
     total_blocks: int = 4000
@@ -71,6 +81,12 @@ class BatchSettings:
     company_db: float = 0.0
     company_batches: int = 0
     crop_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.wet_queries and not self.same_mixtures:
+            raise ConfigError("batch.wet_queries asks in the mixtures of the mixture part: set batch.same_mixtures")
+        if not self.one_composition and self.same_mixtures:
+            raise ConfigError("batch.same_mixtures asks for one instrument a batch: it needs batch.one_composition")
 
     def company_gain_db(self, index: int) -> float:
         """Gain of the target's company at batch ``index``."""
@@ -99,7 +115,12 @@ class StyleBatches(Dataset[dict[str, Any]]):
     An item holds ``mixture`` ``[N, 2, 2, T]`` (pair, view, channel, sample), and, where there is an extraction part,
     ``extraction`` ``[M, 2, 2, T]``, ``stem`` ``[M, 2, 2, T]`` (the target alone, wet), ``dry`` ``[groups, 2, T]``
     (query excerpts, one a group) and ``target`` (the instrument's name); with ``stems_only`` just ``stem`` and
-    ``target``; with ``same_mixtures`` just ``dry`` and ``target``.
+    ``target``; with ``same_mixtures`` just ``dry`` and ``target``, and with ``wet_queries`` also ``own`` float16
+    ``[N, 2, T]`` (pair, view, sample), what the target plays in each mixture.
+
+    With ``labels`` there are, for ``mixture`` and for ``stem``, also ``mixture_effects`` ``[N, E]``,
+    ``mixture_parameters`` ``[N, P]``, ``mixture_order`` ``[N, O]`` (see :mod:`fxlens.data.chain_labels`) and
+    ``mixture_style`` int64 ``[N]``, a number that equal chains of the same blocks have in all batches.
 
     Every view is augmented by itself, after the mix (:mod:`fxlens.data.augmentation`).
 
@@ -116,11 +137,13 @@ class StyleBatches(Dataset[dict[str, Any]]):
         sample_rate: int = 44100,
         transform: Callable[[Tensor], Tensor] | None = None,
         augmentation: AugmentSettings | None = None,
+        labels: bool = False,
     ) -> None:
         self.settings, self.seed, self.batches, self.sample_rate = settings, seed, batches, sample_rate
         self._pool = StylePool(folder, settings.window_blocks)
         self._transform = transform
         self._augmentation = augmentation or AugmentSettings()
+        self._labels = labels
         if settings.chains < 1:
             raise DataError("a batch needs at least one chain of each block")
         self._crop_samples = round((settings.crop_seconds or 0.0) * sample_rate)
@@ -134,11 +157,15 @@ class StyleBatches(Dataset[dict[str, Any]]):
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, index, 0xBA7C]))
         groups = by_instrument(self._pool.upto(self.settings.limit(index)))
         settings = self.settings.at(index)
-        names = self._composition(rng, groups, settings.instruments[0])
-        picked = [self._pick(rng, groups[name], settings.mixture_groups) for name in names]
-        item: dict[str, Any] = {"mixture": self._mixtures(rng, picked, settings)}
+        if settings.one_composition:
+            names = self._composition(rng, groups, settings.instruments[0])
+            picked = [self._pick(rng, groups[name], settings.mixture_groups) for name in names]
+            bands = list(zip(*picked, strict=True))
+        else:
+            bands = [self._band(rng, groups, settings.instruments[0]) for _ in range(settings.mixture_groups)]
+        item = self._mixtures(rng, bands, settings)
         if settings.same_mixtures:
-            item |= {"dry": _dry(picked[0]), "target": names[0]}
+            item |= {"dry": _dry([band[0] for band in bands]), "target": bands[0][0].instrument}
         elif settings.extraction_groups:
             item.update(self._extraction(rng, groups, settings, self.settings.company_gain_db(index)))
         return item
@@ -164,14 +191,26 @@ class StyleBatches(Dataset[dict[str, Any]]):
         order = rng.permutation(len(blocks))
         return [blocks[int(order[i % len(blocks)])] for i in range(count)]
 
-    def _mixtures(self, rng: np.random.Generator, picked: list[list[StoredBlock]], s: BatchSettings) -> Tensor:
-        pairs = []
-        for g in range(s.mixture_groups):
-            orders = [rng.permutation(p[g].chains) for p in picked]
+    def _band(self, rng: np.random.Generator, groups: dict[str, list[StoredBlock]], fewest: int) -> Band:
+        """Draw instruments for one group, and a block of each."""
+        return tuple(self._pick(rng, groups[name], 1)[0] for name in self._composition(rng, groups, fewest))
+
+    def _mixtures(self, rng: np.random.Generator, bands: Sequence[Band], s: BatchSettings) -> dict[str, Any]:
+        pairs, styles, own = [], [], []
+        for band in bands:
+            orders = [rng.permutation(block.chains) for block in band]
             for c in range(s.chains):
-                tracks = [(p[g], int(o[c])) for p, o in zip(picked, orders, strict=True)]
+                tracks = [(block, int(o[c])) for block, o in zip(band, orders, strict=True)]
                 pairs.append(torch.stack([self._view(rng, tracks, view) for view in (0, 1)]))
-        return torch.stack(pairs)
+                styles.append(tracks)
+                if s.wet_queries:
+                    own.append(torch.stack([_own(*tracks[0], view) for view in (0, 1)]))
+        item: dict[str, Any] = {"mixture": torch.stack(pairs), **self._labelled("mixture", styles)}
+        return item | ({"own": torch.stack(own)} if own else {})
+
+    def _labelled(self, name: str, styles: Sequence[Sequence[Track]]) -> dict[str, Tensor]:
+        """Labels of the pairs of one part, where they are wanted."""
+        return labels_of(name, styles) if self._labels else {}
 
     def _extraction(
         self, rng: np.random.Generator, groups: dict[str, list[StoredBlock]], s: BatchSettings, company_db: float
@@ -179,7 +218,7 @@ class StyleBatches(Dataset[dict[str, Any]]):
         names = self._composition(rng, groups, max(2, s.instruments[0]))
         target = self._pick(rng, groups[names[0]], s.extraction_groups)
         others = [self._pick(rng, groups[n], 2 * s.extraction_groups) for n in names[1:]]
-        mixtures, stems = [], []
+        mixtures, stems, styles = [], [], []
         for g in range(s.extraction_groups):
             # The company of the target is fixed for a group and view, so that within it only the target's effects
             # tell the samples apart; the two views have different company.
@@ -191,6 +230,7 @@ class StyleBatches(Dataset[dict[str, Any]]):
             for c in range(s.chains):
                 alone = (target[g], int(order[c]))
                 stems.append(torch.stack([self._view(rng, [alone], view) for view in (0, 1)]))
+                styles.append([alone])
                 if s.stems_only:
                     continue
                 pair = []
@@ -200,17 +240,16 @@ class StyleBatches(Dataset[dict[str, Any]]):
                     pair.append(self._view(rng, [alone, *company], view, company_db))
                 mixtures.append(torch.stack(pair))
         if s.stems_only:
-            return {"stem": torch.stack(stems), "target": names[0]}
+            return {"stem": torch.stack(stems), "target": names[0], **self._labelled("stem", styles)}
         return {
             "extraction": torch.stack(mixtures),
             "stem": torch.stack(stems),
             "dry": _dry(target),
             "target": names[0],
+            **self._labelled("stem", styles),
         }
 
-    def _view(
-        self, rng: np.random.Generator, tracks: list[tuple[StoredBlock, int]], view: int, company_db: float = 0.0
-    ) -> Tensor:
+    def _view(self, rng: np.random.Generator, tracks: Sequence[Track], view: int, company_db: float = 0.0) -> Tensor:
         levels = draw_track_levels(rng, len(tracks))
         levels[1:] += company_db
         audio = [block.wet(chain, view) for block, chain in tracks]
@@ -227,6 +266,11 @@ class StyleBatches(Dataset[dict[str, Any]]):
         return clip if self._transform is None else self._transform(clip)
 
 
-def _dry(blocks: list[StoredBlock]) -> Tensor:
+def _own(block: StoredBlock, chain: int, view: int) -> Tensor:
+    """What an instrument plays in a mixture, effects and all: ``float16 [T]``, both channels together."""
+    return torch.from_numpy(block.wet(chain, view).mean(axis=0).astype(np.float16))
+
+
+def _dry(blocks: Sequence[StoredBlock]) -> Tensor:
     """Query excerpts of some blocks, ``[B, 2, T]``."""
     return torch.from_numpy(np.stack([block.dry() for block in blocks]))

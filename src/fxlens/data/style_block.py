@@ -26,6 +26,7 @@ from fxlens.data.codecs import check_codecs, through_codec
 from fxlens.data.dialects.dialect import NUMBERS, moves_the_image, render_in_dialect
 from fxlens.data.excerpts import Excerpt, draw_excerpt, load_excerpt
 from fxlens.data.manifest import Stem
+from fxlens.data.past import Past, PastSettings, draw_past
 from fxlens.effects.chain import EffectChain
 from fxlens.effects.processor import Range
 from fxlens.effects.recorded_rooms import RecordedRooms
@@ -36,7 +37,7 @@ CHAIN_INPUT_LUFS = -18.0
 """Every dry excerpt meets its chain at this loudness, so that thresholds mean the same for all recordings."""
 
 GRADES: tuple[Grade, ...] = ("effect", "parameter", "other", "order")
-"""Grades of the hard negatives of a block, in the order in which they are taken."""
+"""Grades of the hard negatives of a block; which of them come first is drawn."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class BlockSettings:
     Args:
         seconds: length of every excerpt.
         chains: chains per block (1 + hard negatives).
+        grades: what the hard negatives are, see :func:`fxlens.effects.sampling.hard_negative`.
         n_effects: smallest and largest number of audible effects.
         paper_range_share: share of blocks drawn from the paper's parameter ranges instead of the wider default.
         other_song_share: share of blocks whose second content is of another song, where there is one.
@@ -55,11 +57,13 @@ class BlockSettings:
         same_dialect_share: share of these whose two contents have one dialect after all.
         codec_share: share of wet clips that pass a lossy codec, each by itself.
         codecs: those they pass, all equally often; see :data:`fxlens.data.codecs.CODECS`.
+        past: what contents have been through before.
         sample_rate: Hz.
     """
 
     seconds: float = 5.0
     chains: int = 4
+    grades: tuple[Grade, ...] = GRADES
     n_effects: tuple[int, int] = (1, 8)
     paper_range_share: float = 0.4
     other_song_share: float = 0.75
@@ -69,12 +73,15 @@ class BlockSettings:
     same_dialect_share: float = 0.0
     codec_share: float = 0.0
     codecs: tuple[str, ...] = ("mp3-64", "mp3-96", "mp3-128", "mp3-192", "ogg-64", "ogg-96", "ogg-128", "ogg-192")
+    past: PastSettings = PastSettings()
     sample_rate: int = 44100
 
     def __post_init__(self) -> None:
         check_codecs(self.codecs, "block.codecs")
         if self.codec_share > 0.0 and not self.codecs:
             raise ConfigError("block.codecs is empty, but block.codec_share is not 0")
+        if self.chains > 1 and not self.grades:
+            raise ConfigError("block.grades is empty, but block.chains asks for hard negatives")
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,7 @@ class BlockPlan:
     Attributes:
         dialects: of each content; None is fxlens' own.
         codecs: by chain and content; None is none.
+        pasts: of each content, and of the query.
     """
 
     instrument: str
@@ -93,6 +101,7 @@ class BlockPlan:
     seed: int
     dialects: tuple[int | None, int | None]
     codecs: tuple[tuple[str | None, str | None], ...]
+    pasts: tuple[Past, Past, Past]
 
 
 @dataclass
@@ -178,16 +187,19 @@ def draw_block(
     other = rng.random() < settings.other_song_share
     second = shelf.draw(instrument, rng, settings.real_share, first.song) if other else first
     third = shelf.draw(instrument, rng, settings.real_share)
-    content_a = draw_excerpt(first, settings.seconds, rng)
-    content_b = draw_excerpt(second, settings.seconds, rng, avoid=content_a if second is first else None)
-    query = draw_excerpt(third, settings.seconds, rng)
+    own = np.random.default_rng(np.random.SeedSequence([seed, 0x9A57]))  # other draws do not depend on pasts
+    past_a, past_b, past_q = (draw_past(own, settings.past, not stem.dry) for stem in (first, second, third))
+    seconds = settings.seconds
+    content_a = draw_excerpt(first, seconds * past_a.speed, rng)
+    content_b = draw_excerpt(second, seconds * past_b.speed, rng, avoid=content_a if second is first else None)
+    query = draw_excerpt(third, seconds * past_q.speed, rng)
 
     ranges: Range = "paper" if rng.random() < settings.paper_range_share else "default"
     count = int(rng.integers(settings.n_effects[0], settings.n_effects[1] + 1))
     recorded = None if rooms is None else RoomDraw(rooms, settings.recorded_room_share)
     base = draw_chain(rng, n_effects=count, ranges=ranges, probabilities=probabilities, rooms=recorded)
     chains = [base]
-    grades = list(GRADES)
+    grades = list(settings.grades)
     rng.shuffle(grades)
     for k in range(settings.chains - 1):
         grade = grades[k % len(grades)]
@@ -196,7 +208,9 @@ def draw_block(
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0xD1A1]))
     dialects = _draw_dialects(rng, settings)
     codecs = tuple((_draw_codec(rng, settings), _draw_codec(rng, settings)) for _ in chains)
-    return BlockPlan(instrument, (content_a, content_b), query, tuple(chains), seed, dialects, codecs)
+    return BlockPlan(
+        instrument, (content_a, content_b), query, tuple(chains), seed, dialects, codecs, (past_a, past_b, past_q)
+    )
 
 
 def _draw_dialects(rng: np.random.Generator, settings: BlockSettings) -> tuple[int | None, int | None]:
@@ -219,10 +233,8 @@ def render_block(plan: BlockPlan, settings: BlockSettings) -> StyleBlock:
     """
     rate = settings.sample_rate
     samples = round(settings.seconds * rate)
-    dry = []
-    for excerpt in (*plan.contents, plan.query):
-        audio, _ = normalize_loudness(load_excerpt(excerpt, rate), rate, CHAIN_INPUT_LUFS)
-        dry.append(np.asarray(audio, dtype=np.float32)[:, :samples])
+    excerpts = (*plan.contents, plan.query)
+    dry = [_content(excerpt, past, rate, samples) for excerpt, past in zip(excerpts, plan.pasts, strict=True)]
     wet = np.zeros((len(plan.chains), 2, 2, samples), dtype=np.float32)
     for c, chain in enumerate(plan.chains):
         for k in range(2):
@@ -240,6 +252,23 @@ def render_block(plan: BlockPlan, settings: BlockSettings) -> StyleBlock:
         "chains": [chain.to_json() for chain in plan.chains],
         "dialects": list(plan.dialects),
         "codecs": [list(pair) for pair in plan.codecs],
+        "pasts": [_told(past) for past in plan.pasts],
         "moves_the_image": [[moves_the_image(chain, d) for d in plan.dialects] for chain in plan.chains],
     }
     return StyleBlock(plan.instrument, wet, lufs, dry[2], info)
+
+
+def _content(excerpt: Excerpt, past: Past, sample_rate: int, samples: int) -> np.ndarray:
+    """An excerpt behind its past, at the loudness at which chains are met: float32 ``[2, samples]``."""
+    audio = load_excerpt(excerpt, round(sample_rate / past.speed))  # read at another rate, played at this one
+    short = samples - audio.shape[1]
+    audio = np.pad(audio, ((0, 0), (0, max(0, short))), mode="wrap")[:, :samples]
+    if past.effects is not None:
+        audio, _ = normalize_loudness(audio, sample_rate, CHAIN_INPUT_LUFS)
+        audio = past.effects.render(np.asarray(audio, dtype=np.float32)[None], sample_rate)[0]
+    audio, _ = normalize_loudness(audio, sample_rate, CHAIN_INPUT_LUFS)
+    return np.asarray(audio, dtype=np.float32)
+
+
+def _told(past: Past) -> dict[str, object]:
+    return {"speed": round(past.speed, 6), "effects": None if past.effects is None else past.effects.to_json()}

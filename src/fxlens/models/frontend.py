@@ -2,7 +2,8 @@
 
 Power spectrum (periodic Hann, centred frames, reflected edges) -> triangular mel bands of unit area (Slaney,
 *Auditory Toolbox*, 1998) -> decibels, clipped to a fixed range and scaled to [-1, 1]. Nothing is normalised
-by the clip itself: the level is part of what is to be heard.
+by the clip itself: the level is part of what is to be heard. Below the bands there may be rows that measure the wave
+of each frame, see :mod:`fxlens.models.wave_shape`.
 
 The arithmetic is always float32. In bfloat16 the spectrum of a loud bass buries everything 50 dB below it.
 """
@@ -19,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fxlens.errors import AudioChannelsError, AudioEmptyError, ConfigError
+from fxlens.models.wave_shape import WaveRows
 
 Mel = Literal["slaney", "htk"]
 
@@ -43,6 +45,7 @@ class FrontendConfig:
         mel: spacing of the bands.
         floor_db: decibels (of the mel power, full-scale sine about +40) that become -1, and all below.
         ceiling_db: decibels that become +1, and all above.
+        wave: measure the wave of each frame, too.
 
     Raises:
         ConfigError: values that make no spectrogram.
@@ -58,6 +61,7 @@ class FrontendConfig:
     mel: Mel = "slaney"
     floor_db: float = -80.0
     ceiling_db: float = 40.0
+    wave: bool = False
 
     def __post_init__(self) -> None:
         if min(self.sample_rate, self.n_fft, self.hop_length, self.n_mels) < 1:
@@ -111,6 +115,7 @@ class LogMel(nn.Module):
             rows = np.flatnonzero(self._weights[:, first : first + _BANDS_AT_ONCE].any(axis=1))
             mels = slice(first, first + _BANDS_AT_ONCE)
             self._groups.append((slice(int(rows[0]), int(rows[-1]) + 1), mels))
+        self.wave = WaveRows(config.hop_length, config.channels) if config.wave else None
         self._make_tables(torch.device("cpu"))
 
     def _make_tables(self, device: torch.device) -> None:
@@ -127,7 +132,8 @@ class LogMel(nn.Module):
                 end.
 
         Returns:
-            ``[B, C, mel, frame]`` float32 in [-1, 1], with C 2 or 4 and ``T // hop_length + 1`` frames.
+            ``[B, C, mel, frame]`` float32 in [-1, 1], with C 2 or 4 and ``T // hop_length + 1`` frames; the rows of
+            the wave, where they are asked for, follow the bands.
 
         Raises:
             AudioChannelsError: not ``[B, 2, T]``.
@@ -149,7 +155,8 @@ class LogMel(nn.Module):
                 torch.cat([self._bands(part) for part in item.split(frames, dim=2)], dim=2)
                 for item in framed.split(items)
             ]
-            return self._scaled(torch.cat(rows)).transpose(-1, -2)
+            logmel = self._scaled(torch.cat(rows)).transpose(-1, -2)
+            return logmel if self.wave is None else torch.cat((logmel, self.wave(audio, logmel.shape[-1])), dim=2)
 
     def _bands(self, framed: Tensor) -> Tensor:
         """Frames ``[b, 2, f, n_fft]`` -> power in every band ``[b, C, f, mel]``."""

@@ -49,6 +49,7 @@ class LogMelProducts(nn.Module):
         twist = np.exp(-2j * np.pi * b[None, :, None] * k / n_fft)  # [p, b, q]
         # (real, imaginary) rows by (real, imaginary) columns: a complex product written in real numbers.
         second = np.block([[twist.real, twist.imag], [-twist.imag, twist.real]])
+        self.wave = front.wave
         self.register_buffer("window", front.window.clone(), persistent=False)
         self.register_buffer("first", _float32(np.stack([turn.real, turn.imag], axis=1)), persistent=False)
         self.register_buffer("second", _float32(second), persistent=False)
@@ -83,7 +84,8 @@ class LogMelProducts(nn.Module):
         clipped = mel.clamp(10.0 ** (floor / 10.0), 10.0 ** (ceiling / 10.0))
         decibels = torch.log(clipped) * (10.0 / math.log(10.0))
         scaled = (decibels - floor) * (2.0 / (ceiling - floor)) - 1.0
-        return scaled.reshape(batch, config.n_channels, count, config.n_mels).transpose(2, 3)
+        logmel = scaled.reshape(batch, config.n_channels, count, config.n_mels).transpose(2, 3)
+        return logmel if self.wave is None else torch.cat((logmel, self.wave(audio, count)), dim=2)
 
 
 def _factor(n_fft: int) -> int:

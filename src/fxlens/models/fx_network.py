@@ -1,7 +1,7 @@
 """The network behind E(x, q): tensors in, tensors out.
 
     audio [B, 2, T] --frontend--> log-mel [B, C, mel, frame] --backbone--> map [B, D, F', T']
-    map --pool, projection, L2--> mixture embedding [B, E]
+    map --pool, projection, + what the wave's shape says, L2--> mixture embedding [B, E]
     log-mel, map or mixture embedding, and query --extractor, L2--> instrument embedding [B, E]
 
 :class:`fxlens.models.heard.Heard` keeps these on the way, so that each is made once and only if it is needed.
@@ -22,6 +22,10 @@ from fxlens.models.extractor import ExtractorConfig, QueryDropout, build_extract
 from fxlens.models.frontend import FrontendConfig, LogMel
 from fxlens.models.heard import Heard
 from fxlens.models.projection import Projection
+from fxlens.models.wave_shape import WaveReader
+
+WAVE_HIDDEN = 128
+"""Units of the network that reads the wave's shape."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class FxNetwork(nn.Module):
         make_backbone = partial(build_backbone, config.backbone, n_mels=config.frontend.n_mels)
         self.backbone = make_backbone(config.frontend.n_channels)
         self.projection = Projection((self.backbone.feature_dim, *config.projection_dims))
+        front = config.frontend
+        self.wave = WaveReader(front.n_channels, WAVE_HIDDEN, config.projection_dims[-1]) if front.wave else None
         self.query_dropout = QueryDropout(*config.extractor.query_dropout)
         self.extractor = build_extractor(
             config.extractor, self.backbone, make_backbone, config.frontend, config.query_dim, config.projection_dims
@@ -121,6 +127,11 @@ class FxNetwork(nn.Module):
         """
         heard = self.hear(audio)
         return heard.mixture if query is None else self.instrument_embedding(heard, query)
+
+    @property
+    def n_mels(self) -> int:
+        """Bands of the spectrogram."""
+        return self.config.frontend.n_mels
 
     @property
     def sample_rate(self) -> int:

@@ -20,11 +20,13 @@ class Heard:
 
     Args:
         network: the one that hears.
-        logmel: ``[B, C, mel, frame]``, of its front end.
+        spectrogram: ``[B, C, mel + rows, frame]``, of its front end; without rows of the wave there is no
+            :attr:`mixture` for a network that reads them.
     """
 
-    def __init__(self, network: FxNetwork | FoldedNetwork, logmel: Tensor) -> None:
-        self._network, self.logmel = network, logmel
+    def __init__(self, network: FxNetwork | FoldedNetwork, spectrogram: Tensor) -> None:
+        self._network, self._spectrogram = network, spectrogram
+        self.logmel = spectrogram[:, :, : network.n_mels]
 
     def __len__(self) -> int:
         return len(self.logmel)
@@ -43,7 +45,10 @@ class Heard:
     @cached_property
     def mixture(self) -> Tensor:
         """Embeddings of the whole mixtures ``[B, E]``, float32, unit length."""
-        return self._network.projection(self.features)
+        reader = self._network.wave
+        if reader is None:
+            return self._network.projection(self.features)
+        return self._network.projection(self.features, reader(self._spectrogram[:, :, self._network.n_mels :]))
 
     @cached_property
     def survey(self) -> Tensor:
@@ -55,8 +60,8 @@ class Heard:
     def split(self, sizes: list[int]) -> list[Heard]:
         """Parts of the batch, which share the one pass through the backbone's trunk made for all of it."""
         parts = []
-        for logmel, feature_map in zip(self.logmel.split(sizes), self.feature_map.split(sizes), strict=True):
-            part = Heard(self._network, logmel)
+        for rows, feature_map in zip(self._spectrogram.split(sizes), self.feature_map.split(sizes), strict=True):
+            part = Heard(self._network, rows)
             part.feature_map = feature_map
             parts.append(part)
         return parts

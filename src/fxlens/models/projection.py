@@ -23,7 +23,8 @@ class Projection(nn.Sequential):
             layers += [nn.Linear(before, after), nn.ReLU()]
         super().__init__(*layers[:-1])
 
-    def forward(self, features: Tensor) -> Tensor:
-        """``[B, widths[0]]`` -> ``[B, widths[-1]]`` float32."""
+    def forward(self, features: Tensor, shift: Tensor | None = None) -> Tensor:
+        """``[B, widths[0]]`` -> ``[B, widths[-1]]`` float32; ``shift`` is added before the normalisation."""
         with torch.autocast(device_type=features.device.type, enabled=False):
-            return F.normalize(super().forward(features.float()), dim=-1)
+            found = super().forward(features.float())
+            return F.normalize(found if shift is None else found + shift, dim=-1)

@@ -14,12 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fxlens.instruments import aliases
-from fxlens.losses import cross_nt_xent, nt_xent
+from fxlens.losses import cross_nt_xent, nt_xent, nt_xent_with_memory
 from fxlens.models.fx_encoder import FxEncoder
 from fxlens.models.heard import Heard
 from fxlens.models.instrument_query import QueryEncoder
 from fxlens.training.curriculum import instrument_weight
 from fxlens.training.gathering import gather_rows, process_rank, row_counts
+from fxlens.training.heads import StyleHeads
+from fxlens.training.memory import StyleMemory
 from fxlens.training.settings import LossSettings, QuerySettings
 from fxlens.training.task import Task
 
@@ -43,12 +45,16 @@ class ContrastiveTask(Task):
         super().__init__()
         self.encoder, self.loss, self.query = encoder, loss, query
         self._queries = [queries]  # in a list: frozen, so neither its weights nor its mode belong to the task
+        dim = encoder.embedding_dim
+        self.heads = StyleHeads(dim, loss.heads) if loss.heads.any else None
+        self.memory = StyleMemory(loss.memory, dim) if loss.memory else None
 
     def forward(self, batch: Mapping[str, Any], step: int, seed: int) -> dict[str, Tensor]:
         """Compute ``total`` and its parts.
 
         Args:
-            batch: an item of :class:`fxlens.data.dataset.StyleBatches`, or this process's rows of it.
+            batch: an item of :class:`fxlens.data.dataset.StyleBatches`, or this process's rows of it; with labels
+                where the settings need them.
             step: optimiser step, for the curriculum.
             seed: seeds whatever is random in the losses, so that a resumed run repeats itself; the same in all
                 processes, which draw queries together and dropout each for itself.
@@ -56,7 +62,7 @@ class ContrastiveTask(Task):
         torch.manual_seed(seed + 15_485_863 * process_rank())
         rng = np.random.default_rng(seed)
         weight = instrument_weight(step, self.loss.ramp_steps, self.loss.instrument_weight)
-        if "dry" not in batch or self._queries[0] is None:
+        if "dry" not in batch or self._queries[0] is None or self.loss.contrast == 0.0:
             weight = 0.0
         names = ["mixture"]
         asked = "extraction" if "extraction" in batch else "mixture"  # the paper asks in the mixtures themselves
@@ -68,33 +74,66 @@ class ContrastiveTask(Task):
         views = [_views(batch[name]) for name in names]
         parts = self._hear(torch.cat(views)).split([len(v) for v in views])
         heard = dict(zip(names, parts, strict=True))
+        told = self._told(batch, heard)
+        if self.loss.contrast == 0.0:
+            assert self.heads is not None  # the settings see to it
+            return {"total": self.heads.total(told), **told}
 
-        t = self.loss.temperature
         whole_of = {name: _of_all(heard[name].mixture) for name in ("mixture", "stem") if name in heard}
-        named: dict[str, Tensor] = {name: _of_pairs(views, t) for name, views in whole_of.items()}
-        whole = torch.stack(list(named.values())).mean()
-        if weight == 0.0:
-            return {"total": whole, **named}
+        named: dict[str, Tensor] = {name: self._contrasted(batch, name, views) for name, views in whole_of.items()}
+        total = torch.stack(list(named.values())).mean()
+        if weight > 0.0:
+            query = self._own_queries(batch, rng, len(batch[asked]))
+            instrument = self._instrument(heard[asked], query, whole_of.get("stem"), named)
+            total = (1.0 - weight) * total + weight * instrument
+        total = self.loss.contrast * total
+        if self.heads is not None:
+            total = total + self.heads.total(told)
+        return {"total": total, **named, **told}
 
-        query = self._own_queries(batch, rng, len(batch[asked]))
-        found = _of_all(self.encoder.instrument_embedding(heard[asked], query))
+    def _instrument(self, heard: Heard, query: Tensor, stem: Tensor | None, named: dict[str, Tensor]) -> Tensor:
+        """The loss of what is extracted; its parts are added to ``named``."""
+        t = self.loss.temperature
+        found = _of_all(self.encoder.instrument_embedding(heard, query))
         first, second = found.chunk(2)
         named["instrument"] = nt_xent(first, second, t)
-        instrument = named["instrument"]
-        if "stem" in whole_of:
-            stem_first, stem_second = whole_of["stem"].chunk(2)
-            # The teacher is the isolated stem of the *other* content, so that music cannot carry the match. It is
-            # not pulled back: it has the easier view.
-            named["distil"] = 0.5 * (
-                cross_nt_xent(first, stem_second.detach(), t) + cross_nt_xent(second, stem_first.detach(), t)
-            )
-            # And it must lie where the isolated stem of the same content lies; divided by the temperature, as cosines
-            # are in the other losses.
-            close = (first * stem_first.detach()).sum(dim=1) + (second * stem_second.detach()).sum(dim=1)
-            named["align"] = (1.0 - 0.5 * close.mean()) / t
-            instrument = (instrument + named["distil"] + named["align"]) / 3.0
-        named["total"] = (1.0 - weight) * whole + weight * instrument
-        return named
+        if stem is None:
+            return named["instrument"]
+        stem_first, stem_second = stem.chunk(2)
+        # The teacher is the isolated stem of the *other* content, so that music cannot carry the match. It is not
+        # pulled back: it has the easier view.
+        named["distil"] = 0.5 * (
+            cross_nt_xent(first, stem_second.detach(), t) + cross_nt_xent(second, stem_first.detach(), t)
+        )
+        # And it must lie where the isolated stem of the same content lies; divided by the temperature, as cosines
+        # are in the other losses.
+        close = (first * stem_first.detach()).sum(dim=1) + (second * stem_second.detach()).sum(dim=1)
+        named["align"] = (1.0 - 0.5 * close.mean()) / t
+        return (named["instrument"] + named["distil"] + named["align"]) / 3.0
+
+    def _contrasted(self, batch: Mapping[str, Any], name: str, views: Tensor) -> Tensor:
+        """NT-Xent of ``[2N, D]``; of mixtures with what is remembered of earlier ones."""
+        if self.memory is None or name != "mixture":
+            return _of_pairs(views, self.loss.temperature)
+        first, second = views.chunk(2)
+        styles = gather_rows(batch["mixture_style"].to(views.device))
+        keys, negative = self.memory.negatives(styles)
+        loss = nt_xent_with_memory(first, second, keys.clone(), negative, self.loss.temperature)
+        if self.training:
+            self.memory.remember(views, styles.repeat(2))
+        return loss
+
+    def _told(self, batch: Mapping[str, Any], heard: Mapping[str, Heard]) -> dict[str, Tensor]:
+        """Losses of the heads, over the mixtures and the stems that were heard."""
+        if self.heads is None:
+            return {}
+        parts = [name for name in ("mixture", "stem") if name in heard]
+        embeddings = torch.cat([heard[name].mixture for name in parts])
+        labels = {
+            kind: torch.cat([batch[f"{name}_{kind}"].repeat(2, 1) for name in parts])
+            for kind in ("effects", "parameters", "order")
+        }
+        return self.heads(embeddings, labels)
 
     def _hear(self, views: Tensor) -> Heard:
         """Views as audio ``[B, 2, T]``, or as the spectrogram ``[B, C, mel, frame]`` that the loader made of it."""
@@ -102,6 +141,8 @@ class ContrastiveTask(Task):
 
     def _own_queries(self, batch: Mapping[str, Any], rng: np.random.Generator, pairs: int) -> Tensor:
         """A query for every view of this process, all first views before all second ones."""
+        if "own" in batch:
+            return self._wet_queries(batch["own"])
         counts = row_counts(pairs, self.encoder.device)
         before, total = sum(counts[: process_rank()]), sum(counts)
         own = torch.arange(before, before + pairs)
@@ -132,6 +173,14 @@ class ContrastiveTask(Task):
         if self.training and self.query.noise > 0.0:
             query = query + torch.randn_like(query) * self.query.noise / query.shape[1] ** 0.5
         return F.normalize(query, dim=-1)
+
+    @torch.no_grad()
+    def _wet_queries(self, own: Tensor) -> Tensor:
+        """Ask each view with the stem that is in it, ``[N, 2, T]``: ``[2N, Q]``."""
+        encoder = self._queries[0]
+        assert encoder is not None
+        clips = _views(own).float()[:, None].expand(-1, 2, -1)
+        return F.normalize(encoder.embed_audio(clips, self.encoder.sample_rate), dim=-1).to(self.encoder.device)
 
     @torch.no_grad()
     def effect_loss(self, pairs: Tensor) -> float:

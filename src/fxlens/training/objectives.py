@@ -71,6 +71,7 @@ def _contrast(settings: TrainSettings, pool: Path) -> Objective:
             settings.block.sample_rate,
             _view(settings),
             settings.augment,
+            settings.loss.needs_labels,
         ),
         validation_pairs(pool / "validation", settings) if settings.validation_blocks else {},
     )
@@ -80,9 +81,12 @@ def _listening(settings: TrainSettings, pool: Path) -> Objective:
     assert settings.initial_weights is not None  # the settings refuse it
     teacher = FxEncoder.from_pretrained(settings.initial_weights)
     encoder = FxEncoder(settings.model)
-    for own, given in ((encoder.backbone, teacher.backbone), (encoder.projection, teacher.projection)):
+    for part in ("backbone.", "projection.", "wave."):
+        own, given = ({k: v for k, v in m.state_dict().items() if k.startswith(part)} for m in (encoder, teacher))
         try:
-            own.load_state_dict(given.state_dict())
+            if own.keys() != given.keys():
+                raise RuntimeError
+            encoder.load_state_dict(given, strict=False)
         except RuntimeError as error:
             raise ConfigError(f"{settings.initial_weights} has another backbone than `model:` describes") from error
     if isinstance(encoder.extractor, QueryMask):

@@ -35,6 +35,32 @@ class MaterialSettings:
 
 
 @dataclass(frozen=True)
+class HeadSettings:
+    """Weights of what heads read in the embedding, see :mod:`fxlens.training.heads`; 0 leaves a head out.
+
+    Args:
+        effects: of telling which effects there are; in a mixture, which share of its instruments has them.
+        parameters: of telling the settings of those that are there, where one instrument plays alone.
+        order: of telling which of two comes first, likewise.
+        hidden: width of the heads.
+    """
+
+    effects: float = 0.0
+    parameters: float = 0.0
+    order: float = 0.0
+    hidden: int = 256
+
+    def __post_init__(self) -> None:
+        if min(self.effects, self.parameters, self.order) < 0.0 or self.hidden < 1:
+            raise ConfigError("loss.heads: weights are 0 or more, hidden is 1 or more")
+
+    @property
+    def any(self) -> bool:
+        """Whether there are heads at all."""
+        return max(self.effects, self.parameters, self.order) > 0.0
+
+
+@dataclass(frozen=True)
 class LossSettings:
     """Which losses, and how they weigh.
 
@@ -43,12 +69,31 @@ class LossSettings:
         instrument_weight: final weight of the instrument part; the mixture part weighs one less this (Eq. 4).
         ramp_steps: steps over which the instrument part fades in.
         stem_view: also contrast the isolated wet stems, and pull toward them what is extracted, if anything is.
+        contrast: weight of all contrastive losses beside the heads; 0 leaves them out.
+        memory: how many embeddings of earlier mixtures are negatives, too, see :mod:`fxlens.training.memory`.
+        heads: what else the embedding has to say.
     """
 
     temperature: float = 0.1
     instrument_weight: float = 0.2
     ramp_steps: int = 10_000
     stem_view: bool = False
+    contrast: float = 1.0
+    memory: int = 0
+    heads: HeadSettings = field(default_factory=HeadSettings)
+
+    def __post_init__(self) -> None:
+        if self.contrast < 0.0 or self.memory < 0:
+            raise ConfigError("loss.contrast and loss.memory must be 0 or more")
+        if self.contrast == 0.0 and not self.heads.any:
+            raise ConfigError("loss.contrast is 0 and loss.heads has no weight: nothing would be learnt")
+        if self.contrast == 0.0 and self.memory:
+            raise ConfigError("loss.memory holds negatives, but loss.contrast is 0")
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether batches must say what their chains are."""
+        return self.heads.any or self.memory > 0
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,16 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils.data import Sampler
 
+from fxlens.data.style_labels import LABELS
 from fxlens.training.gathering import process_count, process_rank
 
-ROWS = ("mixture", "extraction", "stem")
+ROWS = (
+    "mixture",
+    "extraction",
+    "stem",
+    "own",
+    *(f"{part}_{label}" for part in ("mixture", "stem") for label in LABELS),
+)
 """Parts of a batch whose first axis counts pairs."""
 
 

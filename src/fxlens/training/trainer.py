@@ -114,7 +114,7 @@ class TrainingModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         o = self.settings.optimizer
         # Weight decay is for matrices; biases and normalisation gains have no scale to shrink.
-        learning = [p for p in self.task.encoder.parameters() if p.requires_grad]
+        learning = [p for p in self.task.parameters() if p.requires_grad]
         matrices = [p for p in learning if p.ndim > 1]
         others = [p for p in learning if p.ndim <= 1]
         optimizer = torch.optim.AdamW(

@@ -129,6 +129,7 @@ def read_parts(path: str | Path, seconds: float = 90.0, start_seconds: float = 0
 def _timed_messages(path: Path) -> list[tuple[float, Any]]:
     try:
         import mido
+        from mido.midifiles.meta import KeySignatureError
     except ImportError as missing:
         raise MissingExtraError("Reading MIDI files", "midi") from missing
     if not path.is_file():
@@ -139,7 +140,7 @@ def _timed_messages(path: Path) -> list[tuple[float, Any]]:
             now += message.time
             if not message.is_meta:
                 timed.append((now, message))
-    except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError) as problem:
+    except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, KeySignatureError) as problem:
         raise DataError(f"{path}: the MIDI file is damaged ({problem}); leave it out or export it again") from problem
     return timed
 

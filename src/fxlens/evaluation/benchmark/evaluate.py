@@ -11,6 +11,7 @@ from fxlens.errors import UsageError
 from fxlens.evaluation.benchmark.audio_queries import AudioQueries, draw_audio_queries
 from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, Recipe, make_recipe
+from fxlens.evaluation.benchmark.renderer import Renderer
 from fxlens.evaluation.benchmark.run import BenchmarkRun, Opener, Stage, embed_all
 from fxlens.evaluation.benchmark.scoring import Task, extraction_tasks, families_of, retrieval_tasks, score_system
 from fxlens.evaluation.benchmark.shard_rendering import fits_on_disk
@@ -51,6 +52,7 @@ def evaluate_benchmark(
     specs: Sequence[str],
     conditions: Conditions,
     command: str = "",
+    renderer: Renderer | None = None,
 ) -> Iterator[list[Result]]:
     """Render what is missing, embed it and score it.
 
@@ -61,6 +63,7 @@ def evaluate_benchmark(
         specs: the systems.
         conditions: how to work.
         command: the command line, for the results.
+        renderer: applies the chains instead of fxlens. Systems that are fitted learn from chains that fxlens applied.
 
     Yields:
         The results of one system after the other, those of systems that cannot be had among them.
@@ -73,7 +76,7 @@ def evaluate_benchmark(
     """
     if protocol == "extraction" and len(settings.instruments) < 2:
         raise UsageError("an instrument can only be found in company: extraction needs two instruments or more")
-    recipe = make_recipe(material.evaluation, settings)
+    recipe = make_recipe(material.evaluation, settings, renderer)
     queries = draw_audio_queries(recipe, material.others) if protocol == "extraction" else None
     keep = fits_on_disk(recipe, conditions.cache) if conditions.keep_audio is None else conditions.keep_audio
     run = BenchmarkRun(recipe, conditions.cache, queries, conditions.jobs, keep)
@@ -114,5 +117,7 @@ def tasks_of(protocol: Protocol, instruments: Sequence[str], system: ReadySystem
 
 def origin_of(material: Material, recipe: Recipe, command: str) -> Origin:
     """Where the figures of a benchmark come from."""
-    settings = recipe.settings
-    return Origin(settings.seed, material.manifest_sha256, settings.told(), recipe.songs(), command=command)
+    told = recipe.settings.told()
+    if recipe.renderer is not None:
+        told["renderer"] = recipe.renderer.identity
+    return Origin(recipe.settings.seed, material.manifest_sha256, told, recipe.songs(), command=command)

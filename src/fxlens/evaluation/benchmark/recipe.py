@@ -24,6 +24,7 @@ from fxlens.effects.sampling import draw_chain
 from fxlens.errors import DataError, UsageError
 from fxlens.evaluation.benchmark.instrument_stems import stems_of_instrument, usable_stems
 from fxlens.evaluation.benchmark.pools import Pool, balanced_pool, effect_count
+from fxlens.evaluation.benchmark.renderer import Renderer
 
 STYLES_PER_SHARD = 32
 
@@ -65,16 +66,20 @@ class BenchmarkSettings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings and the stems they draw from; made by :func:`make_recipe`."""
+    """Settings, the stems they draw from, and who renders (``None``: fxlens); made by :func:`make_recipe`."""
 
     settings: BenchmarkSettings
     stems: Mapping[str, tuple[Stem, ...]]
+    renderer: Renderer | None = None
 
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits that name the benchmark: same key, same clips."""
         stems = {name: [[s.song, s.name, s.sha256] for s in own] for name, own in self.stems.items()}
-        return hashlib.sha256(json.dumps([asdict(self.settings), stems], sort_keys=True).encode()).hexdigest()[:16]
+        told: list[Any] = [asdict(self.settings), stems]
+        if self.renderer is not None:  # our own has no name: keys are as old as the first benchmark
+            told.append(self.renderer.identity)
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
     def songs(self) -> dict[str, list[str]]:
         """Songs of every instrument, sorted."""
@@ -108,12 +113,13 @@ class StylePlan:
     excerpts: tuple[Excerpt, Excerpt]
 
 
-def make_recipe(stems: Sequence[Stem], settings: BenchmarkSettings) -> Recipe:
+def make_recipe(stems: Sequence[Stem], settings: BenchmarkSettings, renderer: Renderer | None = None) -> Recipe:
     """Choose the stems of every instrument.
 
     Args:
         stems: of the songs to evaluate on, and of no others.
         settings: see :class:`BenchmarkSettings`.
+        renderer: applies the chains instead of fxlens; what is drawn does not depend on it.
 
     Raises:
         DataError: an instrument has usable stems of fewer than two songs.
@@ -130,7 +136,7 @@ def make_recipe(stems: Sequence[Stem], settings: BenchmarkSettings) -> Recipe:
                 "add a manifest that has more, or leave the instrument out"
             )
         chosen[name] = tuple(own)
-    return Recipe(settings, chosen)
+    return Recipe(settings, chosen, renderer)
 
 
 def word_number(text: str) -> int:

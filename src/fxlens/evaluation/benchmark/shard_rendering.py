@@ -17,10 +17,10 @@ import soundfile
 from fxlens.audio.loudness import integrated_loudness, normalize_loudness
 from fxlens.data.excerpts import load_excerpt
 from fxlens.data.style_block import CHAIN_INPUT_LUFS
-from fxlens.effects.rendering import render_chains
 from fxlens.errors import AudioError, DataError, OutputError
 from fxlens.evaluation.benchmark.pools import Pool
-from fxlens.evaluation.benchmark.recipe import Recipe, draw_style
+from fxlens.evaluation.benchmark.recipe import Recipe, draw_style, generator
+from fxlens.evaluation.benchmark.renderer import render_clip
 from fxlens.evaluation.benchmark.whole_file import whole_file
 
 FULL_SCALE = 32767.0
@@ -68,7 +68,9 @@ def render_shard(recipe: Recipe, instrument: str, pool: Pool, number: int) -> Sh
         plan = draw_style(recipe, instrument, pool, style)
         for side, excerpt in enumerate(plan.excerpts):
             dry, _ = normalize_loudness(load_excerpt(excerpt, rate), rate, CHAIN_INPUT_LUFS)
-            wet = render_chains([plan.chain], np.asarray(dry, dtype=np.float32)[None, :, :samples], rate)[0]
+            rng = generator(recipe, "renderer", instrument, pool.label, style)
+            clip = np.asarray(dry, dtype=np.float32)[:, :samples]
+            wet = render_clip(recipe.renderer, plan.chain, clip, rate, side, rng)
             peak = float(np.abs(wet).max())
             loudness = float(integrated_loudness(wet / max(peak, 1e-9), rate))
             if not np.isfinite(loudness):

@@ -1,10 +1,11 @@
-"""Make the projection of a model narrower, as a start for training that need not begin anew.
+"""Give a model another shape, as a start for training that need not begin anew.
 
-    python tools/narrow_projection.py MODEL OUT --hidden 128
+    python tools/reshape_model.py MODEL OUT --hidden 128 --wave
 
 Keeps the hidden units that carry most, by the product of the norms of their weights in and out, in the projection of
 the mixture and in that of the extractor. What the embedding loses is printed; a few hundred steps of
-``fxlens train --set initial_weights=OUT`` bring it back.
+``fxlens train --set initial_weights=OUT`` bring it back. ``--wave`` lets the front end measure the wave, too; what is
+read from it begins at nothing.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--hidden", type=int, default=128, help="hidden units that stay")
+    parser.add_argument("--wave", action="store_true", help="measure the wave, too")
     chosen = parser.parse_args()
     encoder = FxEncoder.from_pretrained(chosen.model)
-    narrow = narrowed(encoder, chosen.hidden)
+    narrow = reshaped(encoder, chosen.hidden, chosen.wave)
     audio = torch.randn(8, 2, 2 * encoder.sample_rate, generator=torch.Generator().manual_seed(0)) * 0.1
     with torch.no_grad():
         cosine = torch.cosine_similarity(encoder.hear(audio).mixture, narrow.hear(audio).mixture).mean()
@@ -36,10 +38,11 @@ def main() -> None:
     print(f"{chosen.output}: {millions:.2f} M parameters; cosine to the embedding before, of noise: {cosine:.3f}")
 
 
-def narrowed(encoder: FxEncoder, hidden: int) -> FxEncoder:
+def reshaped(encoder: FxEncoder, hidden: int, wave: bool) -> FxEncoder:
     """The model with ``hidden`` units left in each projection of two layers."""
     _, *others = encoder.config.projection_dims
-    config = replace(encoder.config, projection_dims=(hidden, *others))
+    frontend = replace(encoder.config.frontend, wave=wave or encoder.config.frontend.wave)
+    config = replace(encoder.config, projection_dims=(hidden, *others), frontend=frontend)
     state = dict(encoder.state_dict())
     for name, module in encoder.named_modules():
         if name.split(".")[-1] == "projection":
@@ -51,7 +54,7 @@ def narrowed(encoder: FxEncoder, hidden: int) -> FxEncoder:
                 assert key.startswith(inner)
                 state[key] = state[key].index_select(axis, order)
     narrow = FxEncoder(config)
-    narrow.load_state_dict(state)
+    narrow.load_state_dict({**narrow.state_dict(), **state})
     return narrow.eval()
 
 

@@ -1,0 +1,165 @@
+"""Train configurations under one budget, on the same songs, with several seeds, and compare them.
+
+    python benchmarks/ablations.py paper-small dialects heads --seeds 2 --budget-minutes 60 \\
+        --manifest real.jsonl --manifest midi.jsonl --work ablations --cache cache
+
+Configurations are files, shipped ones or those of configs/ablations; ``all`` stands for all of the latter. Runs,
+timings, pools and embeddings are kept in the work folder and the cache: interrupt it and call it again. After each run
+the table is written anew: docs/benchmarks/ablations.md, its figures as JSON, and its place in docs/model.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ablation_runs import CONFIGS, Budget, Run, description, find_config, pool_of, render_pool, steps_in, under_budget
+from ablation_scores import MEASURES, measure
+from bench_options import add_options, command_line, conditions_of, material_of, settings_of
+from bench_pages import MODEL_PAGE, origin, put_into, table, write_page
+from bench_scores import difference, mean_figure, open_ready
+
+from fxlens.cli import console
+from fxlens.cli.evaluate_options import Stages
+from fxlens.config import load
+from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.material import Material
+from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, make_recipe
+from fxlens.training.settings import TrainSettings
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "ablations.md"
+Earned = dict[str, np.ndarray]
+
+INTRODUCTION = """# Ablations
+
+Every row is `{base}` with one thing changed, trained on the same songs with {budget}, a pool of {blocks} blocks
+rendered beforehand and effects drawn alike throughout; what a configuration states in steps is scaled with them. R@10
+in percent: *stems*, mean over instruments; *mixture*; *asked*: one instrument by its name inside mixtures that share
+only its chain, mean over instruments{single}. Cells: mean over seeds with a 95 % bootstrap interval over styles, and,
+in the columns Δ, the difference to the base in points, paired over styles. The last column has the stems' figure of
+each seed: what differs less than seeds do is no difference.
+"""
+
+
+def planned(
+    name: str, arguments: argparse.Namespace, material: Material, budget: Budget, seed: int
+) -> tuple[Run, Path]:
+    """The run of a configuration and a seed, with its pool."""
+    path = find_config(name)
+    given = [f"material.manifests=[{', '.join(str(m.resolve()) for m in arguments.manifest)}]", *arguments.set]
+    settings = load(TrainSettings, path, given)
+    pool = pool_of(settings, material.manifest_sha256, arguments.work)
+    settings = replace(settings, material=replace(settings.material, pool=pool, render_jobs=0))
+    timings = arguments.work / "timings" / path.stem
+    render_pool(settings, pool, budget.blocks, arguments.jobs)
+    first = under_budget(settings, budget.steps or settings.steps, budget.blocks, 0)
+    steps = budget.steps or steps_in(budget.minutes, first, timings)
+    final = under_budget(settings, steps, budget.blocks, seed)
+    return Run(path.stem, final, arguments.work / "runs" / f"{path.stem}-{steps}-{seed}"), path
+
+
+def scored(run: Run, material: Material, settings: BenchmarkSettings, single_styles: int, on: Conditions) -> Earned:
+    """What every style earns, by measure."""
+    ready = open_ready([f"fxlens:{run.model}"], material, settings, on)[0]
+    return measure(ready, material, settings, single_styles, on)
+
+
+def row(name: str, path: Path, runs: Sequence[tuple[Run, Earned]], base: Sequence[Earned], shown: Sequence[str]) -> Any:
+    """Cells of one configuration, and its figures as plain values."""
+    cells = [name, description(path), str(runs[0][0].settings.steps)]
+    facts: dict[str, Any] = {"what": cells[1], "steps": runs[0][0].settings.steps, "seeds": len(runs)}
+    for kind in shown:
+        own = [earned[kind] for _, earned in runs if kind in earned]
+        other = [earned[kind] for earned in base if kind in earned]
+        if not own:
+            cells += ["–", "–"]
+            continue
+        mean = np.mean(own, axis=0)
+        facts[kind] = {"R@10": mean_figure(mean).told(), "seeds": [round(float(x.mean()), 4) for x in own]}
+        cells.append(str(mean_figure(mean)))
+        if other:
+            change = difference(np.mean(other, axis=0), mean)
+            facts[kind]["difference"] = change.told()
+            cells.append(f"{change.value:+.1f} [{change.low:+.1f}, {change.high:+.1f}]")
+        else:
+            cells.append("–")
+    cells.append(" / ".join(f"{earned['stems'].mean():.1f}" for _, earned in runs))
+    return cells, facts
+
+
+def write_table(
+    found: dict[str, list[tuple[Run, Earned]]],
+    paths: dict[str, Path],
+    base: str,
+    material: Material,
+    settings: BenchmarkSettings,
+    arguments: argparse.Namespace,
+) -> None:
+    """Write what there is by now."""
+    shown = [kind for kind in MEASURES if any(kind in earned for runs in found.values() for _, earned in runs)]
+    reference = [earned for _, earned in found.get(base, [])]
+    head = ["configuration", "what", "steps", *(cell for kind in shown for cell in (kind, "Δ")), "stems by seed"]
+    lines, facts = [], {}
+    for name, runs in found.items():
+        cells, facts[name] = row(name, paths[name], runs, reference if name != base else [], shown)
+        lines.append(cells)
+    budget = f"{arguments.budget_steps} steps" if arguments.budget_steps else f"{arguments.budget_minutes:g} minutes"
+    text = INTRODUCTION.format(
+        base=base,
+        budget=f"{budget} each",
+        blocks=arguments.blocks,
+        single=f"; *single*: chains of one effect, {arguments.single_styles} candidates" if "single" in shown else "",
+    )
+    made = table(head, lines)
+    source = origin(make_recipe(material.evaluation, settings), material.manifest_sha256, [], command_line())
+    write_page(arguments.output, "\n".join([text, made, "", source]), facts)
+    if arguments.output == PAGE:
+        put_into(MODEL_PAGE, "ablations", made)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", nargs="+", help="the first is the base")
+    add_options(parser, PAGE)
+    parser.add_argument("--work", type=Path, required=True, help="folder for runs and pools")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--budget-steps", type=int, default=0)
+    parser.add_argument("--budget-minutes", type=float, default=0.0)
+    parser.add_argument("--blocks", type=int, default=2000, help="style blocks of a pool")
+    parser.add_argument("--single-styles", type=int, default=0, help="candidates of single effects; 0 leaves them out")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all configurations")
+    arguments = parser.parse_args()
+    if bool(arguments.budget_steps) == bool(arguments.budget_minutes):
+        parser.error("give --budget-steps or --budget-minutes")
+    names = [name for given in arguments.config for name in (_all() if given == "all" else [given])]
+    material = material_of(arguments)
+    settings = settings_of(arguments, material)
+    budget = Budget(arguments.budget_steps, arguments.budget_minutes, arguments.blocks)
+    found: dict[str, list[tuple[Run, Earned]]] = {}
+    paths: dict[str, Path] = {}
+    for seed in range(arguments.seeds):
+        for name in dict.fromkeys(names):
+            run, path = planned(name, arguments, material, budget, seed)
+            paths[run.name] = path
+            console.say(f"{run.folder.name}: {'is there' if run.finished() else 'training'}")
+            run.train()
+            with Stages() as stages:
+                on = conditions_of(arguments, stages)
+                earned = scored(run, material, settings, arguments.single_styles, on)
+            found.setdefault(run.name, []).append((run, earned))
+            told = ", ".join(f"{kind} {values.mean():.1f}" for kind, values in earned.items())
+            console.result(f"{run.folder.name}: {told}")
+            write_table(found, paths, find_config(names[0]).stem, material, settings, arguments)
+    console.result(f"written: {arguments.output}")
+
+
+def _all() -> list[str]:
+    return sorted(path.stem for path in (CONFIGS / "ablations").glob("*.yaml"))
+
+
+if __name__ == "__main__":
+    main()
