@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fxlens import config
 from fxlens.cli import console
-from fxlens.config import dump, load, to_dict, write_text
+from fxlens.config import EXTENDS, dump, load, to_dict, write_text
 from fxlens.data.style_block import StemShelf
 from fxlens.data.style_pool import fill_pool, load_rooms
 from fxlens.dsp.compilation import compile_kernels
@@ -61,6 +61,14 @@ def description(path: Path) -> str:
     """The first line of a configuration, which says what it is."""
     first = path.read_text(encoding="utf-8").splitlines()[0]
     return first.removeprefix("#").strip() if first.startswith("#") else path.stem
+
+
+def extended(path: Path) -> str | None:
+    """Name of the configuration that one is laid over, which is what it is to be compared with."""
+    import yaml
+
+    below = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(EXTENDS)
+    return None if below is None else Path(below).stem
 
 
 def under_budget(settings: TrainSettings, steps: int, blocks: int, seed: int) -> TrainSettings:

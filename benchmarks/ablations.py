@@ -17,7 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ablation_runs import CONFIGS, Budget, Run, description, find_config, pool_of, render_pool, steps_in, under_budget
+from ablation_runs import (
+    CONFIGS,
+    Budget,
+    Run,
+    description,
+    extended,
+    find_config,
+    pool_of,
+    render_pool,
+    steps_in,
+    under_budget,
+)
 from ablation_scores import MEASURES, measure
 from bench_options import add_options, command_line, conditions_of, material_of, settings_of
 from bench_pages import MODEL_PAGE, origin, put_into, table, write_page
@@ -26,22 +37,25 @@ from bench_scores import difference, mean_figure, open_ready
 from fxlens.cli import console
 from fxlens.cli.evaluate_options import Stages
 from fxlens.config import load
-from fxlens.evaluation.benchmark.evaluate import Conditions
 from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, make_recipe
+from fxlens.evaluation.results import SystemFacts
 from fxlens.training.settings import TrainSettings
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "ablations.md"
 Earned = dict[str, np.ndarray]
+Found = dict[str, list[tuple[Run, Earned]]]
+"""By configuration: its runs, one a seed, and what the styles earn by measure."""
 
 INTRODUCTION = """# Ablations
 
-Every row is `{base}` with one thing changed, trained on the same songs with {budget}, a pool of {blocks} blocks
-rendered beforehand and effects drawn alike throughout; what a configuration states in steps is scaled with them. R@10
-in percent: *stems*, mean over instruments; *mixture*; *asked*: one instrument by its name inside mixtures that share
-only its chain, mean over instruments{single}. Cells: mean over seeds with a 95 % bootstrap interval over styles, and,
-in the columns Δ, the difference to the base in points, paired over styles. The last column has the stems' figure of
-each seed: what differs less than seeds do is no difference.
+Every row is the configuration in the column *against* with one thing changed, trained on the same songs with {budget},
+from a pool of {blocks} blocks rendered beforehand, effects drawn alike throughout; what a configuration states in steps
+is scaled with them. R@10 in percent: *stems*, mean over instruments; *mixture*; *asked*: one instrument by its name
+inside mixtures that share only its chain, mean over instruments{single}. Cells: mean over seeds with a 95 % bootstrap
+interval over styles, and, in the columns Δ, the difference in points to the configuration that it stands against,
+paired over styles. The last column has the stems' figure of each seed: what differs less than seeds do is no
+difference.
 """
 
 
@@ -62,19 +76,23 @@ def planned(
     return Run(path.stem, final, arguments.work / "runs" / f"{path.stem}-{steps}-{seed}"), path
 
 
-def scored(run: Run, material: Material, settings: BenchmarkSettings, single_styles: int, on: Conditions) -> Earned:
-    """What every style earns, by measure."""
-    ready = open_ready([f"fxlens:{run.model}"], material, settings, on)[0]
-    return measure(ready, material, settings, single_styles, on)
+def row(name: str, path: Path, found: Found, against: str | None, shown: Sequence[str]) -> tuple[list[str], Any]:
+    """Cells of one configuration, and its figures as plain values.
 
-
-def row(name: str, path: Path, runs: Sequence[tuple[Run, Earned]], base: Sequence[Earned], shown: Sequence[str]) -> Any:
-    """Cells of one configuration, and its figures as plain values."""
-    cells = [name, description(path), str(runs[0][0].settings.steps)]
-    facts: dict[str, Any] = {"what": cells[1], "steps": runs[0][0].settings.steps, "seeds": len(runs)}
+    Args:
+        name: of the configuration.
+        path: its file.
+        found: runs of all, with what their styles earn.
+        against: the configuration to compare with; None compares with none.
+        shown: the measures that have columns.
+    """
+    runs = found[name]
+    steps = runs[0][0].settings.steps
+    cells = [name, description(path), against or "–", str(steps)]
+    facts: dict[str, Any] = {"what": cells[1], "against": against, "steps": steps, "seeds": len(runs)}
     for kind in shown:
         own = [earned[kind] for _, earned in runs if kind in earned]
-        other = [earned[kind] for earned in base if kind in earned]
+        other = [earned[kind] for _, earned in found.get(against or "", []) if kind in earned]
         if not own:
             cells += ["–", "–"]
             continue
@@ -92,30 +110,38 @@ def row(name: str, path: Path, runs: Sequence[tuple[Run, Earned]], base: Sequenc
 
 
 def write_table(
-    found: dict[str, list[tuple[Run, Earned]]],
+    found: Found,
     paths: dict[str, Path],
-    base: str,
     material: Material,
     settings: BenchmarkSettings,
     arguments: argparse.Namespace,
+    systems: Sequence[SystemFacts] = (),
 ) -> None:
-    """Write what there is by now."""
+    """Write what there is by now. What extends none of those that were run is compared with the first."""
     shown = [kind for kind in MEASURES if any(kind in earned for runs in found.values() for _, earned in runs)]
-    reference = [earned for _, earned in found.get(base, [])]
-    head = ["configuration", "what", "steps", *(cell for kind in shown for cell in (kind, "Δ")), "stems by seed"]
+    head = [
+        "configuration",
+        "what",
+        "against",
+        "steps",
+        *(cell for kind in shown for cell in (kind, "Δ")),
+        "stems by seed",
+    ]
     lines, facts = [], {}
-    for name, runs in found.items():
-        cells, facts[name] = row(name, paths[name], runs, reference if name != base else [], shown)
+    first = next(iter(found))
+    for name in found:
+        below = extended(paths[name])
+        against = None if name == first else below if below in found else first
+        cells, facts[name] = row(name, paths[name], found, against, shown)
         lines.append(cells)
     budget = f"{arguments.budget_steps} steps" if arguments.budget_steps else f"{arguments.budget_minutes:g} minutes"
     text = INTRODUCTION.format(
-        base=base,
         budget=f"{budget} each",
         blocks=arguments.blocks,
         single=f"; *single*: chains of one effect, {arguments.single_styles} candidates" if "single" in shown else "",
     )
     made = table(head, lines)
-    source = origin(make_recipe(material.evaluation, settings), material.manifest_sha256, [], command_line())
+    source = origin(make_recipe(material.evaluation, settings), material.manifest_sha256, systems, command_line())
     write_page(arguments.output, "\n".join([text, made, "", source]), facts)
     if arguments.output == PAGE:
         put_into(MODEL_PAGE, "ablations", made)
@@ -139,8 +165,9 @@ def main() -> None:
     material = material_of(arguments)
     settings = settings_of(arguments, material)
     budget = Budget(arguments.budget_steps, arguments.budget_minutes, arguments.blocks)
-    found: dict[str, list[tuple[Run, Earned]]] = {}
+    found: Found = {}
     paths: dict[str, Path] = {}
+    systems: list[SystemFacts] = []
     for seed in range(arguments.seeds):
         for name in dict.fromkeys(names):
             run, path = planned(name, arguments, material, budget, seed)
@@ -149,11 +176,13 @@ def main() -> None:
             run.train()
             with Stages() as stages:
                 on = conditions_of(arguments, stages)
-                earned = scored(run, material, settings, arguments.single_styles, on)
+                ready = open_ready([f"fxlens:{run.model}"], material, settings, on)[0]
+                earned = measure(ready, material, settings, arguments.single_styles, on)
+            systems.append(replace(ready.facts, name=run.folder.name))
             found.setdefault(run.name, []).append((run, earned))
             told = ", ".join(f"{kind} {values.mean():.1f}" for kind, values in earned.items())
             console.result(f"{run.folder.name}: {told}")
-            write_table(found, paths, find_config(names[0]).stem, material, settings, arguments)
+            write_table(found, paths, material, settings, arguments, systems)
     console.result(f"written: {arguments.output}")
 
 

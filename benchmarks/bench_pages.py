@@ -29,7 +29,9 @@ def origin(recipe: Recipe, manifest_sha256: str, systems: Sequence[SystemFacts],
     s = recipe.settings
     return (
         f"Songs: {songs}.\n\nSeed {s.seed}; manifest {manifest_sha256[:12]}; {s.styles} styles, clips of "
-        f"{s.seconds:g} s, {s.ranges} ranges. fxlens {source_version()}.\n\nSystems: {identities}.\n\n    {command}"
+        f"{s.seconds:g} s, {s.ranges} ranges. fxlens {source_version()}.\n\n"
+        + (f"Systems: {identities}.\n\n" if identities else "")
+        + f"    {command}"
     )
 
 

@@ -16,7 +16,7 @@ LAYERS: list[set[str]] = [
     {"effects"},
     {"fxnorm"},
     {"data", "models", "losses"},
-    {"matching", "training"},
+    {"matching", "training", "describing"},
     {"evaluation"},
     {"embedding", "hear"},
     {"index"},

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fxlens.describing import describe
     from fxlens.effects.chain import EffectChain
     from fxlens.fxnorm.normalize import fx_normalize
     from fxlens.index.fx_index import FxIndex
@@ -13,12 +14,13 @@ if TYPE_CHECKING:
     from fxlens.models.fx_encoder import FxEncoder
 
 __version__ = "0.1.0"
-__all__ = ["EffectChain", "FxEncoder", "FxIndex", "__version__", "fx_normalize", "match"]
+__all__ = ["EffectChain", "FxEncoder", "FxIndex", "__version__", "describe", "fx_normalize", "match"]
 
 _HOMES = {
     "EffectChain": "fxlens.effects.chain",
     "FxEncoder": "fxlens.models.fx_encoder",
     "FxIndex": "fxlens.index.fx_index",
+    "describe": "fxlens.describing",
     "fx_normalize": "fxlens.fxnorm.normalize",
     "match": "fxlens.matching.match",
 }

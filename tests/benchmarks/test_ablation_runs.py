@@ -8,7 +8,7 @@ from pathlib import Path
 import ablations
 import numpy as np
 import pytest
-from ablation_runs import Run, description, find_config, pool_of, under_budget
+from ablation_runs import Run, description, extended, find_config, pool_of, under_budget
 
 from fxlens.config import load
 from fxlens.errors import ConfigError
@@ -72,10 +72,16 @@ def test_the_table_compares_styles_with_themselves(material: Material, tmp_path:
     )
     paths = {name: find_config(name) for name in found}
     settings = BenchmarkSettings(("bass", "drums"), styles=40, seconds=0.5)
-    ablations.write_table(found, paths, "paper-small", material, settings, arguments)
+    ablations.write_table(found, paths, material, settings, arguments)
     text = (tmp_path / "table.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith("| heads"))
     gap = np.mean([b["stems"].mean() - a["stems"].mean() for a, b in zip(base, better, strict=True)])
     assert f"{gap:+.1f} [" in row and " / ".join(f"{b['stems'].mean():.1f}" for b in better) in row
     assert "asked" not in text.split("| configuration")[1].splitlines()[0]
-    assert "Seed 0" in text
+    assert "Seed 0" in text and "| heads | " in text and " | paper-small | 20 |" in row
+
+
+def test_what_a_configuration_is_compared_with() -> None:
+    assert extended(find_config("distillation")) == "controlled-mixtures"
+    assert extended(find_config("heads")) == "paper-small"
+    assert extended(find_config("paper-small")) is None

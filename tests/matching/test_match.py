@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,14 @@ import pytest
 import torch
 from plain_hearing import RATE, noise
 
-from fxlens.audio.io import read
+from fxlens.audio.io import probe, read
 from fxlens.audio.loudness import integrated_loudness
 from fxlens.audio.output import write
 from fxlens.effects.chain import EffectChain
 from fxlens.effects.effect import Effect
 from fxlens.errors import AudioSilentError, OutputError, UsageError
 from fxlens.matching.match import match
-from fxlens.matching.match_result import gain_effects
-from fxlens.matching.settings import MatchSettings
+from fxlens.matching.settings import MatchSettings, Progress
 from fxlens.models.backbone import BackboneConfig
 from fxlens.models.extractor import ExtractorConfig
 from fxlens.models.frontend import FrontendConfig
@@ -67,12 +67,44 @@ def test_the_preset_repeats_the_result(
     found.save(tmp_path / "out")
     audio, rate = read(tmp_path / "out" / "match.wav")
     assert rate == RATE
-    assert np.array_equal(audio, found.audio)
+    assert np.abs(audio - found.audio).max() < 1e-6
     again = EffectChain.load(tmp_path / "out" / "preset.json").apply(dry, RATE)
     assert np.abs(again - audio).max() < 1e-5
     told = json.loads((tmp_path / "out" / "report.json").read_text())
     assert told["model"] == encoder.model_id
     assert told["distance_after"] < told["distance_before"]
+
+
+def test_an_output_is_written_without_holding_it(
+    tmp_path: Path, encoder: FxEncoder, dry: np.ndarray, reference: np.ndarray
+) -> None:
+    write(tmp_path / "dry.wav", dry, RATE, "PCM_24")
+    seconds: list[float] = []
+    found = match(
+        tmp_path / "dry.wav", reference, encoder, sample_rate=RATE, chain=["eq"], settings=FAST, seconds=0.5,
+        output=tmp_path / "wet.wav", advance=seconds.append,
+    )  # fmt: skip
+    assert found.held is None
+    assert probe(tmp_path / "wet.wav").subtype == "PCM_24"  # as fxlens apply has it
+    audio, _ = read(tmp_path / "wet.wav")
+    assert np.abs(audio - found.audio).max() < 2.0**-22
+    embedding = encoder.encode(tmp_path / "wet.wav").astype(np.float64)
+    assert found.distance_after == pytest.approx(1.0 - embedding @ found.target.embedding, abs=1e-6)
+    assert sum(seconds) == pytest.approx(2 * 1.5)  # measured, then written
+
+
+def test_stopping_keeps_the_best_so_far(encoder: FxEncoder, dry: np.ndarray, reference: np.ndarray) -> None:
+    told: list[Progress] = []
+    settings = replace(FAST, steps=50, restarts=3)
+    found = match(
+        dry, reference, encoder, sample_rate=RATE, chain=["eq"], settings=settings, seconds=0.5,
+        report=told.append, stop=lambda: len(told) > 4,
+    )  # fmt: skip
+    assert found.search.interrupted
+    assert found.figures()["interrupted"]
+    assert len(found.search.curves) == 1
+    assert 3 < sum(np.isfinite(found.search.curves[0])) < 10
+    assert found.search.loss < found.search.dry_loss
 
 
 def test_arrays_repeat_and_other_rates_are_fine(encoder: FxEncoder, dry: np.ndarray, reference: np.ndarray) -> None:
@@ -140,10 +172,3 @@ def test_what_cannot_be_matched_is_told(
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="another folder"):
         found.save(tmp_path / "file" / "out")
-
-
-@pytest.mark.parametrize("gain_db", [0.0, 5.0, -12.0, 30.5, -40.0])
-def test_large_gains_are_several(gain_db: float) -> None:
-    effects = gain_effects(gain_db)
-    assert sum(effect.parameters["gain_db"] for effect in effects) == pytest.approx(gain_db)
-    assert len(effects) == -(-abs(gain_db) // 12)

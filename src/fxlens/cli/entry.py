@@ -14,15 +14,18 @@ from fxlens import __version__
 from fxlens.cli import console, data_commands, evaluate_command, index_command, termination
 from fxlens.cli.apply_command import apply
 from fxlens.cli.demo_command import demo
+from fxlens.cli.describe_command import describe, train_describe
 from fxlens.cli.embed_command import embed
 from fxlens.cli.export_command import export
 from fxlens.cli.info_commands import info, models
+from fxlens.cli.match_command import match
 from fxlens.cli.material_command import material
 from fxlens.cli.merge_command import merge
 from fxlens.cli.normalize_command import normalize
 from fxlens.cli.onnx_command import export_onnx
 from fxlens.cli.report_command import report
 from fxlens.cli.search_command import search
+from fxlens.cli.serve_command import serve
 from fxlens.cli.train_command import import_official, train
 from fxlens.errors import FxLensError
 
@@ -60,9 +63,13 @@ app.command()(embed)
 app.command()(merge)
 app.add_typer(index_command.app, name="index")
 app.command()(search)
+app.command()(describe)
+app.command()(match)
+app.command()(serve)
 app.command()(apply)
 app.command()(export)
 app.command()(train)
+app.command("train-describe")(train_describe)
 data_commands.app.command()(material)
 app.add_typer(data_commands.app, name="data")
 app.command()(normalize)

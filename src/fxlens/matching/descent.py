@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from fxlens.matching.problem import Problem
-from fxlens.matching.settings import MatchSettings
+from fxlens.matching.settings import MatchSettings, Stop
 
 _LEAST_GAIN = 1e-4  # share of the loss that counts as an improvement, for the patience
 _MOST_BREAKS = 3
@@ -74,6 +74,7 @@ def descend(
     items: Tensor,
     settings: MatchSettings,
     stepped: Callable[[Tensor, int], None] | None = None,
+    stop: Stop | None = None,
 ) -> Descent:
     """Follow the gradient from a start point of every row.
 
@@ -84,6 +85,7 @@ def descend(
         settings: steps, rate, patience, clip.
         stepped: called after every step with the best losses ``[R]`` and the number of steps done; the last number is
             ``settings.steps`` also where all rows ended early.
+        stop: ends all rows after the step at which it says so.
     """
     tiny = 1e-6
     logits = torch.logit(start.double().clamp(tiny, 1.0 - tiny)).requires_grad_()
@@ -101,7 +103,7 @@ def descend(
         rows.broke(stuck)
         if stepped is not None:
             stepped(rows.loss, settings.steps if not bool(rows.runs.any()) else step)
-        if last or not bool(rows.runs.any()):
+        if last or not bool(rows.runs.any()) or (stop is not None and stop()):
             break
         _step(adam, logits, gradient, rows, stuck, settings.learning_rate * _rate(step, settings.steps))
     return Descent(problem.unit(rows.best).detach(), rows.loss, curve)

@@ -17,7 +17,7 @@ from torch import Tensor
 from fxlens.errors import MissingExtraError
 from fxlens.matching.descent import Descent
 from fxlens.matching.problem import Problem
-from fxlens.matching.settings import MatchSettings
+from fxlens.matching.settings import MatchSettings, Stop
 from fxlens.matching.start_points import item_generator
 
 FIRST_SPREAD = 0.25
@@ -32,6 +32,7 @@ def evolve(
     settings: MatchSettings,
     keys: Sequence[int],
     stepped: Callable[[Tensor, int], None] | None = None,
+    stop: Stop | None = None,
 ) -> Descent:
     """Let a population evolve for every item.
 
@@ -41,6 +42,7 @@ def evolve(
         settings: ``steps`` generations at most, of ``4 + 3 ln P`` settings each; patience in generations.
         keys: a number for each item, to seed by.
         stepped: called after every generation with the best losses ``[B]`` and the number of generations done.
+        stop: ends all items after the generation at which it says so.
 
     Returns:
         As from :func:`fxlens.matching.descent.descend`; the curve has the best loss of every generation.
@@ -48,7 +50,7 @@ def evolve(
     Raises:
         MissingExtraError: ``cma`` is not installed.
     """
-    cma = _cma()
+    cma = require_cma()
     free = problem.free.cpu().numpy()
     points = start.detach().cpu().double().numpy()
     strategies = [_strategy(cma, point[free], settings, key) for point, key in zip(points, keys, strict=True)]
@@ -58,7 +60,7 @@ def evolve(
     curve[0] = loss[:] = _values(problem, settings, points, np.arange(len(points)))
     for generation in range(1, settings.steps + 1):
         running = [i for i, s in enumerate(strategies) if not s.stop() and _goes_on(settings, since[i])]
-        if not running:
+        if not running or (stop is not None and stop()):
             break
         asked = {i: np.asarray(strategies[i].ask()) for i in running}
         units = np.concatenate([_whole(points[i], free, asked[i]) for i in running])
@@ -83,7 +85,12 @@ def evolve(
     return Descent(*found)
 
 
-def _cma() -> ModuleType:
+def require_cma() -> ModuleType:
+    """PyPI ``cma``.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         import cma
     except ImportError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,8 @@ from fxlens.errors import UsageError
 from fxlens.matching.descent import Descent, descend
 from fxlens.matching.evolution import evolve
 from fxlens.matching.problem import Centre, EmbeddingObjective, Problem
-from fxlens.matching.settings import MatchSettings, Progress, Report
+from fxlens.matching.search_clock import Clock, Stopping
+from fxlens.matching.settings import MatchSettings, Report, Stop
 from fxlens.matching.start_points import start_points
 
 LEAST_IMPROVEMENT = 0.2
@@ -32,6 +32,7 @@ class Optimised:
         restart: which restart was the best, by objective and pull together: neither knows a truth.
         curves: objective and pull at every step of each restart; NaN after an early end.
         method: what found it: ``"gradient"`` or ``"cma"``.
+        interrupted: whether it was told to stop before its end.
     """
 
     chain: EffectChain
@@ -40,6 +41,7 @@ class Optimised:
     restart: int
     curves: tuple[tuple[float, ...], ...]
     method: str
+    interrupted: bool = False
 
     @property
     def failed(self) -> bool:
@@ -60,6 +62,7 @@ def optimise(
     level_lufs: float | Tensor | None = -18.0,
     keys: Sequence[int] | None = None,
     report: Report | None = None,
+    stop: Stop | None = None,
 ) -> list[Optimised]:
     """Set a chain so that the embedding of the processed audio meets a given one, for every item of a batch.
 
@@ -76,6 +79,7 @@ def optimise(
         level_lufs: loudness of what is embedded, see :class:`EmbeddingObjective`.
         keys: a number for each item, to seed by; 0, 1, 2, ... where ``None``.
         report: called as the work goes on.
+        stop: asked after every step; once it says so, the best so far is the result.
 
     Raises:
         UsageError: shapes that do not fit, a lock that holds nothing.
@@ -88,11 +92,15 @@ def optimise(
     problem = Problem(chain, dry, sample_rate, objective, tuple(locks), settings.ranges, settings.pull, centre)
     if len(target) != len(problem):
         raise UsageError(f"{len(problem)} dry items need as many embeddings to meet, not {len(target)}")
-    return solve(problem, settings, keys, report)
+    return solve(problem, settings, keys, report, stop)
 
 
 def solve(
-    problem: Problem, settings: MatchSettings, keys: Sequence[int] | None = None, report: Report | None = None
+    problem: Problem,
+    settings: MatchSettings,
+    keys: Sequence[int] | None = None,
+    report: Report | None = None,
+    stop: Stop | None = None,
 ) -> list[Optimised]:
     """:func:`optimise` for any loss. The restart is chosen by that loss.
 
@@ -102,6 +110,7 @@ def solve(
         keys: a number for each item, to seed by; 0, 1, 2, ... where ``None``. An item's result depends on its key, and
             neither on its place in the batch nor, up to rounding, on its neighbours.
         report: called as the work goes on.
+        stop: see :func:`optimise`.
     """
     keys = list(range(len(problem))) if keys is None else list(keys)
     settings = replace(settings, ranges=problem.ranges, pull=problem.pull)
@@ -109,34 +118,46 @@ def solve(
     whole = [problem.objective(problem.dry[rows], rows).detach() for rows in items.split(settings.rows_at_once)]
     dry_loss = torch.cat(whole).double()
     starts = start_points(problem, settings, keys)
-    if settings.method == "cma":
-        clock = _Clock(settings.restarts * settings.steps * len(problem), report)
-        runs = [_evolve_all(problem, starts[r], settings, keys, clock, r) for r in range(settings.restarts)]
-        return _choose(problem, runs, dry_loss, "cma")
-    clock = _Clock(settings.restarts * settings.steps * len(problem), report)
-    runs = [_descend_all(problem, starts[r], items, settings, clock) for r in range(settings.restarts)]
-    found = _choose(problem, runs, dry_loss, "gradient")
-    if settings.method == "auto":
-        _second_chance(problem, settings, keys, found, report)
-    return found
+    told = Stopping(stop)
+    clock = Clock(settings.restarts * settings.steps * len(problem), report)
+    runs: list[Descent] = []
+    for restart in range(settings.restarts):
+        if runs and told():
+            break
+        if settings.method == "cma":
+            runs.append(_evolve_all(problem, starts[restart], settings, keys, clock, restart, told))
+        else:
+            runs.append(_descend_all(problem, starts[restart], items, settings, clock, told))
+    found = _choose(problem, runs, dry_loss, "cma" if settings.method == "cma" else "gradient")
+    if settings.method == "auto" and not told():
+        _second_chance(problem, settings, keys, found, report, told)
+    return [replace(one, interrupted=told.said) for one in found]
 
 
-def _descend_all(problem: Problem, start: Tensor, items: Tensor, settings: MatchSettings, clock: _Clock) -> Descent:
-    """One restart of all items, as many at a time as the settings say."""
+def _descend_all(
+    problem: Problem, start: Tensor, items: Tensor, settings: MatchSettings, clock: Clock, told: Stopping
+) -> Descent:
+    """One restart of all items, as many at a time as the settings say; of each at least one step."""
     parts = []
     for rows in items.split(settings.rows_at_once):
-        parts.append(descend(problem, start[rows], rows, settings, clock.follow(len(rows), settings.steps)))
+        parts.append(descend(problem, start[rows], rows, settings, clock.follow(len(rows), settings.steps), told))
     return Descent(
         torch.cat([p.unit for p in parts]), torch.cat([p.loss for p in parts]), torch.cat([p.curve for p in parts], 1)
     )
 
 
 def _evolve_all(
-    problem: Problem, start: Tensor, settings: MatchSettings, keys: Sequence[int], clock: _Clock, restart: int
+    problem: Problem,
+    start: Tensor,
+    settings: MatchSettings,
+    keys: Sequence[int],
+    clock: Clock,
+    restart: int,
+    told: Stopping,
 ) -> Descent:
     # Another seed for every restart, or populations that begin alike would end alike.
     own = [key + restart * 0x1000003 for key in keys]
-    return evolve(problem, start, settings, own, clock.follow(len(problem), settings.steps))
+    return evolve(problem, start, settings, own, clock.follow(len(problem), settings.steps), told)
 
 
 def _choose(problem: Problem, runs: Sequence[Descent], dry_loss: Tensor, method: str) -> list[Optimised]:
@@ -152,7 +173,12 @@ def _choose(problem: Problem, runs: Sequence[Descent], dry_loss: Tensor, method:
 
 
 def _second_chance(
-    problem: Problem, settings: MatchSettings, keys: Sequence[int], found: list[Optimised], report: Report | None
+    problem: Problem,
+    settings: MatchSettings,
+    keys: Sequence[int],
+    found: list[Optimised],
+    report: Report | None,
+    told: Stopping,
 ) -> None:
     """Evolve the items that the gradient has hardly improved; keep what is better."""
     poor = [i for i, one in enumerate(found) if not one.loss <= (1.0 - LEAST_IMPROVEMENT) * one.dry_loss]
@@ -166,32 +192,9 @@ def _second_chance(
     part = replace(problem, dry=problem.dry[at], objective=objective)
     start = torch.stack([found[i].chain.unit(problem.ranges).double().to(at.device) for i in poor]).clamp(0.0, 1.0)
     start = torch.where(problem.free, start, problem.own)
-    clock = _Clock(settings.steps * len(poor), report)
-    run = _evolve_all(part, start, settings, [keys[i] for i in poor], clock, 0)
+    clock = Clock(settings.steps * len(poor), report)
+    run = _evolve_all(part, start, settings, [keys[i] for i in poor], clock, 0, told)
     dry_loss = torch.tensor([found[i].dry_loss for i in poor])
     for i, one in zip(poor, _choose(part, [run], dry_loss, "cma"), strict=True):
         if one.loss < found[i].loss:
             found[i] = replace(one, restart=0, curves=(*found[i].curves, *one.curves))
-
-
-class _Clock:
-    """Adds up steps of parts that run one after another, and estimates what is left."""
-
-    def __init__(self, total: int, report: Report | None) -> None:
-        self.total, self.report = total, report
-        self.before, self.began = 0, time.monotonic()
-        self.losses: list[float] = []
-
-    def follow(self, rows: int, steps: int) -> Callable[[Tensor, int], None]:
-        """A listener for one part."""
-        base, self.before = self.before, self.before + rows * steps
-
-        def stepped(loss: Tensor, done: int) -> None:
-            if self.report is None:
-                return
-            finite = loss[loss.isfinite()]
-            count = base + rows * done
-            left = (time.monotonic() - self.began) * (self.total - count) / max(count, 1)
-            self.report(Progress(count, self.total, float(finite.mean()) if len(finite) else float("nan"), left))
-
-        return stepped

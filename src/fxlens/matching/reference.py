@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from torch import Tensor
 
-from fxlens.audio.loudness import integrated_loudness
-from fxlens.audio.waveform import to_waveform
 from fxlens.errors import UsageError
+from fxlens.matching.dry_track import heard_track, mono_was_said
 
 if TYPE_CHECKING:
     from fxlens.models.fx_encoder import FxEncoder
@@ -69,9 +68,6 @@ def target_of(
     if length < 1e-3:
         raise UsageError("the references contradict one another: their embeddings cancel; give fewer of them")
     mean /= length
-    lufs = [_loudness(one, sample_rate, encoder.sample_rate) for one in references]
+    with mono_was_said():  # by the encoder
+        lufs = [heard_track(one, sample_rate, "reference").lufs for one in references]
     return Target(mean.astype(np.float32), float(share @ np.array(lufs)), tuple(float(c) for c in rows @ mean))
-
-
-def _loudness(source: Source, sample_rate: int | None, rate: int) -> float:
-    return float(integrated_loudness(to_waveform(source, sample_rate, rate, "reference"), rate))

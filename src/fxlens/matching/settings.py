@@ -78,3 +78,6 @@ class Progress:
 
 
 Report: TypeAlias = Callable[[Progress], None]
+
+Stop: TypeAlias = Callable[[], bool]
+"""Asked after every step whether to end with the best so far."""
