@@ -84,6 +84,7 @@ def under_budget(settings: TrainSettings, steps: int, blocks: int, seed: int) ->
         steps=steps,
         seed=seed,
         checkpoint_every=max(1, min(100, steps // 4)),
+        log_every=max(1, min(settings.log_every, steps // 20)),
         validation_blocks=0,
         optimizer=dataclasses.replace(
             optimizer,

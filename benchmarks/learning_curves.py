@@ -37,6 +37,8 @@ def read_metrics(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     with path.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             found.setdefault(line["name"], []).append((int(line["step"]), float(line["value"])))
+    if not found:
+        raise DataError(f"{path}: nothing is logged yet; a run logs every log_every steps")
     return {name: tuple(np.array(column) for column in zip(*own, strict=True)) for name, own in found.items()}
 
 

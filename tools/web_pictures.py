@@ -14,10 +14,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from fxlens.audio import io
@@ -28,6 +30,7 @@ from fxlens.index.fx_index import FxIndex
 from fxlens.models.fx_encoder import FxEncoder
 
 SECONDS = 42.0
+WIDTH, MOST_PIXELS = 1180, 1500
 TASKS = ("describe", "compare", "search", "match")
 CHAINS: dict[str, tuple[Effect, ...]] = {
     "dry": (),
@@ -77,9 +80,14 @@ class Photographer:
 
     def take(self, name: str) -> None:
         """Write ``web-NAME.png``."""
+        self.page.add_style_tag(content=".fx-path { display: none; }")  # of this machine, nobody's business
         self.page.mouse.move(0, 0)
         self.page.wait_for_timeout(500)
-        self.page.screenshot(path=str(self.output / f"web-{name}.png"), full_page=True)
+        high = min(self.page.evaluate("document.documentElement.scrollHeight"), MOST_PIXELS)
+        area = {"x": 0, "y": 0, "width": WIDTH, "height": high}
+        taken = self.page.screenshot(full_page=True, clip=area)
+        picture = Image.open(BytesIO(taken)).convert("RGB").quantize(128)
+        picture.save(self.output / f"web-{name}.png", optimize=True)
 
     def describe(self) -> None:
         """What is on a mix, and on the vocals in it."""
@@ -145,7 +153,7 @@ def main() -> None:
         try:
             with sync_playwright() as driver:
                 browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-                page = browser.new_page(viewport={"width": 1180, "height": 860})
+                page = browser.new_page(viewport={"width": WIDTH, "height": 860})
                 page.goto(address)
                 photographer = Photographer(page, root, options.output)
                 for task in options.only:

@@ -11,7 +11,7 @@ from bench_pages import put_into, table
 from bench_scores import difference, mean_figure, relative_change, searched
 from effect_map import project
 from failures import evenly, worst
-from learning_curves import read_metrics, thinned
+from learning_curves import draw, read_metrics, thinned
 from probes import auc, balanced_accuracy, fit_probe, r_squared, with_interval
 
 from fxlens.errors import DataError
@@ -129,6 +129,21 @@ def test_curves_are_thinned_by_means(tmp_path: Path) -> None:
     assert thinned(np.arange(4.0), np.arange(4.0), 2)[1].tolist() == [0.5, 2.5]
     with pytest.raises(DataError, match="no metrics"):
         read_metrics(tmp_path / "nowhere")
+    (tmp_path / "metrics.csv").write_text("step,name,value\n")
+    with pytest.raises(DataError, match="nothing is logged"):
+        read_metrics(tmp_path)
+
+
+def test_curves_of_two_runs_are_drawn_alike_twice(tmp_path: Path) -> None:
+    for name, single in (("a", ""), ("b", "2,single/delay,1.5\n")):
+        (tmp_path / name).mkdir()
+        text = "step,name,value\n1,loss/total,2.0\n2,loss/total,1.0\n"
+        (tmp_path / name / "metrics.csv").write_text(text + single)
+    for picture in ("one.svg", "two.svg"):
+        told = draw({"first": tmp_path / "a", "second": tmp_path / "b"}, tmp_path / picture)
+    assert told[0].startswith("first: 2 steps; at the end total 1.000")
+    text = (tmp_path / "one.svg").read_text()
+    assert text == (tmp_path / "two.svg").read_text() and "second: losses" in text and "delay" in text
 
 
 def test_an_effect_is_not_blamed_for_the_number_of_effects() -> None:

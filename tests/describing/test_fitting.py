@@ -86,7 +86,7 @@ def test_no_judgement_is_by_heads_that_knew_the_song() -> None:
     named = Examples(
         np.array([codes[s] for s in some.songs], np.float32), change, some.values, some.songs, some.fold, some.kind
     )
-    judged = fit(named, FitSettings(hidden=16, epochs=8, every=8, learning_rate=5e-3)).judged
+    judged = fit(named, FitSettings(hidden=16, dropout=0.3, epochs=8, every=8, learning_rate=5e-3)).judged
     assert scores.auc(change[:, DELAY] > 1.0, judged.logits[:, DELAY]) < 0.85
     assert not calibrate(judged, np.arange(300)).presence[DELAY].known
 

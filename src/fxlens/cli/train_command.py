@@ -67,7 +67,7 @@ def shipped_config(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    shipped = sorted(file.stem for file in _CONFIGS.glob("*.yaml"))
+    shipped = sorted(file.relative_to(_CONFIGS).with_suffix("").as_posix() for file in _CONFIGS.rglob("*.yaml"))
     if name.removesuffix(".yaml") in shipped:
         return _CONFIGS / f"{name.removesuffix('.yaml')}.yaml"
     raise ConfigError(f"{name}: no such configuration file, and the shipped ones are {', '.join(shipped)}")

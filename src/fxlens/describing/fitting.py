@@ -33,8 +33,8 @@ class FitSettings:
         seed: of weights, order and dropout.
     """
 
-    hidden: int = 96
-    dropout: float = 0.3
+    hidden: int = 128
+    dropout: float = 0.6
     epochs: int = 40
     every: int = 2
     batch: int = 128

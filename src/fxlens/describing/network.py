@@ -44,13 +44,13 @@ class Heads(nn.Module):
     Args:
         dim: length of a vector.
         hidden: width of the hidden layers.
-        dropout: share of hidden units dropped in training; of inputs, a third of it.
+        dropout: share of hidden units dropped in training; of the inputs, a third of it.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, dim: int, hidden: int = 96, dropout: float = 0.3) -> None:
+    def __init__(self, dim: int, hidden: int = 128, dropout: float = 0.6) -> None:
         super().__init__()
         self.dim, self.hidden = dim, hidden
         self.register_buffer("mean", torch.zeros(dim))

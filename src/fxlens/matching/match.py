@@ -25,8 +25,9 @@ from fxlens.matching.settings import MatchSettings, Report, Stop
 if TYPE_CHECKING:
     from fxlens.models.fx_encoder import FxEncoder
 
-DEFAULT = MatchSettings(learning_rate=0.1, pull=0.1)
-"""The pull, to the chain's own settings, keeps effects out that the reference does not ask for."""
+DEFAULT = MatchSettings(learning_rate=0.1, pull=2.0)
+"""The pull, to the chain's own settings, keeps effects out that the reference does not ask for; a weaker one fits its
+music, see docs/matching.md."""
 
 
 @dataclass(frozen=True)
