@@ -107,8 +107,8 @@ def test_the_reader_begins_at_nothing_and_learns() -> None:
     with torch.no_grad():
         assert torch.allclose(plain.hear(audio).mixture, hearing.hear(audio).mixture, atol=1e-6)
     target = torch.nn.functional.normalize(torch.randn(2, 16), dim=-1)
-    assert hearing.wave is not None
-    optimizer = torch.optim.Adam(hearing.wave.parameters(), 1e-2)
+    assert hearing.measured is not None
+    optimizer = torch.optim.Adam(hearing.measured.parameters(), 1e-2)
     for _ in range(60):
         loss = (1.0 - (hearing.hear(audio).mixture * target).sum(dim=1)).mean()
         optimizer.zero_grad()

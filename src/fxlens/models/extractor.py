@@ -122,6 +122,7 @@ def build_extractor(
     frontend: FrontendConfig,
     query_dim: int,
     projection_dims: Sequence[int],
+    statistics: bool = False,
 ) -> Extractor | None:
     """Build the extractor that ``config`` names, with fresh weights; ``None`` where it names none.
 
@@ -132,6 +133,7 @@ def build_extractor(
         frontend: the spectrogram it will see.
         query_dim: length of the query.
         projection_dims: widths of the projection head; the last is the length of the embeddings.
+        statistics: what an extractor has left of a spectrogram is measured, too.
 
     Raises:
         ConfigError: an option that this extractor does not have.
@@ -154,6 +156,7 @@ def build_extractor(
             "backbone": make_backbone(frontend.n_channels + 1),
             "frontend": frontend,
             "projection_dims": projection_dims,
+            "statistics": statistics,
         }
     try:
         return make(**sizes, **config.options)

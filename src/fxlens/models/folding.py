@@ -18,10 +18,10 @@ from fxlens.errors import UsageError
 
 if TYPE_CHECKING:
     from fxlens.models.backbone import Backbone
+    from fxlens.models.clip_reader import ClipReader
     from fxlens.models.extractor import Extractor
     from fxlens.models.fx_network import FxNetwork
     from fxlens.models.projection import Projection
-    from fxlens.models.wave_shape import WaveReader
 
 Part = TypeVar("Part", bound=nn.Module)
 Precision = Literal["float32", "bfloat16", "auto"]
@@ -61,13 +61,13 @@ class FoldedNetwork(nn.Module):
     backbone: Backbone
     projection: Projection
     extractor: Extractor | None
-    wave: WaveReader | None
+    measured: ClipReader | None
 
     def __init__(self, network: FxNetwork, precision: Literal["float32", "bfloat16"] = "float32") -> None:
         super().__init__()
         self.backbone = fold(copy.deepcopy(network.backbone))
         self.projection = copy.deepcopy(network.projection)
-        self.wave, self.n_mels = copy.deepcopy(network.wave), network.n_mels
+        self.measured, self.n_mels = copy.deepcopy(network.measured), network.n_mels
         self.extractor = None if network.extractor is None else fold(copy.deepcopy(network.extractor))
         self.eval().requires_grad_(False)
         if precision == "bfloat16":

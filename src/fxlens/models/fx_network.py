@@ -1,7 +1,7 @@
 """The network behind E(x, q): tensors in, tensors out.
 
     audio [B, 2, T] --frontend--> log-mel [B, C, mel, frame] --backbone--> map [B, D, F', T']
-    map --pool, projection, + what the wave's shape says, L2--> mixture embedding [B, E]
+    map --pool, projection, + what measurements of the clip say, L2--> mixture embedding [B, E]
     log-mel, map or mixture embedding, and query --extractor, L2--> instrument embedding [B, E]
 
 :class:`fxlens.models.heard.Heard` keeps these on the way, so that each is made once and only if it is needed.
@@ -18,14 +18,11 @@ from torch import Tensor, nn
 
 from fxlens.errors import ConfigError, UsageError
 from fxlens.models.backbone import BackboneConfig, build_backbone
+from fxlens.models.clip_reader import ClipReader
 from fxlens.models.extractor import ExtractorConfig, QueryDropout, build_extractor
 from fxlens.models.frontend import FrontendConfig, LogMel
 from fxlens.models.heard import Heard
 from fxlens.models.projection import Projection
-from fxlens.models.wave_shape import WaveReader
-
-WAVE_HIDDEN = 128
-"""Units of the network that reads the wave's shape."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,8 @@ class FxEncoderConfig:
         window_seconds: length of the windows that longer audio is cut into.
         input_lufs: loudness every window is brought to before it is embedded; ``None`` takes it as it is. Models that
             were trained at one loudness should not be asked to tell a loud mix from a quiet one.
+        statistics: measure the bands of each clip, too (:mod:`fxlens.models.band_statistics`), and of what an extractor
+            that masks has left.
     """
 
     name: str = "fxlens"
@@ -55,6 +54,7 @@ class FxEncoderConfig:
     query_dim: int = 512
     window_seconds: float = 10.0
     input_lufs: float | None = None
+    statistics: bool = False
 
     def __post_init__(self) -> None:
         if not self.projection_dims or min(self.projection_dims) < 1:
@@ -79,11 +79,20 @@ class FxNetwork(nn.Module):
         make_backbone = partial(build_backbone, config.backbone, n_mels=config.frontend.n_mels)
         self.backbone = make_backbone(config.frontend.n_channels)
         self.projection = Projection((self.backbone.feature_dim, *config.projection_dims))
-        front = config.frontend
-        self.wave = WaveReader(front.n_channels, WAVE_HIDDEN, config.projection_dims[-1]) if front.wave else None
+        front, dim = config.frontend, config.projection_dims[-1]
+        reads = config.statistics or front.wave
+        self.measured = (
+            ClipReader(front.n_channels, front.n_mels, config.statistics, front.wave, dim) if reads else None
+        )
         self.query_dropout = QueryDropout(*config.extractor.query_dropout)
         self.extractor = build_extractor(
-            config.extractor, self.backbone, make_backbone, config.frontend, config.query_dim, config.projection_dims
+            config.extractor,
+            self.backbone,
+            make_backbone,
+            config.frontend,
+            config.query_dim,
+            config.projection_dims,
+            config.statistics,
         )
 
     def hear(self, audio: Tensor) -> Heard:

@@ -45,10 +45,8 @@ class Heard:
     @cached_property
     def mixture(self) -> Tensor:
         """Embeddings of the whole mixtures ``[B, E]``, float32, unit length."""
-        reader = self._network.wave
-        if reader is None:
-            return self._network.projection(self.features)
-        return self._network.projection(self.features, reader(self._spectrogram[:, :, self._network.n_mels :]))
+        reader = self._network.measured
+        return self._network.projection(self.features, None if reader is None else reader(self._spectrogram))
 
     @cached_property
     def survey(self) -> Tensor:

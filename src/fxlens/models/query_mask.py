@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from fxlens.models.backbone import Backbone
+from fxlens.models.clip_reader import ClipReader
 from fxlens.models.extractor import Extractor
 from fxlens.models.frontend import FrontendConfig
 from fxlens.models.heard import Heard
@@ -37,6 +38,7 @@ class QueryMask(Extractor):
         backbone: fresh, of this extractor's own; one channel more than the spectrogram has.
         frontend: the spectrogram.
         projection_dims: widths of the projection head.
+        statistics: measure what is left, too.
         width: channels of the masking network's first stage.
         place_dim: length of its vectors.
     """
@@ -47,6 +49,7 @@ class QueryMask(Extractor):
         backbone: Backbone,
         frontend: FrontendConfig,
         projection_dims: Sequence[int],
+        statistics: bool = False,
         width: int = 32,
         place_dim: int = 64,
     ) -> None:
@@ -59,6 +62,8 @@ class QueryMask(Extractor):
         nn.init.constant_(self.ask.bias[-1:], -1.0)  # most places belong to somebody else
         self.backbone = backbone
         self.projection = Projection((backbone.feature_dim, *projection_dims))
+        channels = frontend.n_channels + 1
+        self.measured = ClipReader(channels, frontend.n_mels, True, False, projection_dims[-1]) if statistics else None
 
     @torch.no_grad()
     def start_from(self, backbone: Backbone, projection: Projection) -> None:
@@ -122,7 +127,7 @@ class QueryMask(Extractor):
     def read(self, masked: Tensor) -> Tensor:
         """Embedding ``[B, E]`` of what :meth:`masked` has left."""
         features = self.backbone(masked.to(next(self.backbone.parameters()).dtype))
-        return self.projection(features)
+        return self.projection(features, None if self.measured is None else self.measured(masked))
 
     def forward(self, heard: Heard, query: Tensor) -> Tensor:
         logits = self.mask_logits(heard.survey, query[:, None])[:, 0]

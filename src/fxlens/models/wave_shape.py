@@ -4,7 +4,7 @@ A clipped peak, a limiter's ceiling, a distortion that bends one half of the wav
 a matter of how the harmonics lie in time, and log-mel bands keep magnitudes only. Twelve hand-made numbers, most of
 them about the wave's shape, are enough to find an effect chain nearly as often as a network that sees 128 bands. So the
 front end may measure the wave, too (:class:`WaveRows`: a few numbers a frame, below the mel bands in the same tensor),
-and a small network reads from them what the whole clip looks like (:class:`WaveReader`).
+and a small network reads from them what the whole clip looks like (:mod:`fxlens.models.clip_reader`).
 """
 
 from __future__ import annotations
@@ -64,31 +64,9 @@ class WaveRows(nn.Module):
         return torch.stack(scaled, dim=2)
 
 
-class WaveReader(nn.Module):
-    """What the rows say of a whole clip, as a shift of its embedding.
-
-    Args:
-        channels: of the rows.
-        hidden: units between.
-        embedding_dim: length of the embedding.
-    """
-
-    def __init__(self, channels: int, hidden: int, embedding_dim: int) -> None:
-        super().__init__()
-        self.channels = channels
-        count = _SHAPES * channels + (2 if channels == 4 else 0)
-        self.net = nn.Sequential(
-            nn.Linear(count, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, embedding_dim)
-        )
-        last = self.net[-1]
-        assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)  # begins as a network that does not hear the wave
-        nn.init.zeros_(last.bias)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """``[B, C, ROWS, frame]`` -> ``[B, E]`` float32."""
-        with torch.autocast(device_type=rows.device.type, enabled=False):
-            return self.net(shapes(rows.float()))
+def shape_count(channels: int) -> int:
+    """How many numbers :func:`shapes` finds."""
+    return _SHAPES * channels + (2 if channels == 4 else 0)
 
 
 def shapes(rows: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ class ListeningTask(Task):
         if not isinstance(encoder.extractor, QueryMask):
             raise ConfigError("objective 'listening' trains an extractor 'mask'")
         self.encoder, self.lesson, self.query, self.bank = encoder, lesson, query, bank
-        for part in (encoder.backbone, encoder.projection, encoder.wave):
+        for part in (encoder.backbone, encoder.projection, encoder.measured):
             if part is not None:
                 part.requires_grad_(False)
         self._texts = {name: queries.embed_text(list(aliases(name))) for name in bank.names}

@@ -81,7 +81,7 @@ def _listening(settings: TrainSettings, pool: Path) -> Objective:
     assert settings.initial_weights is not None  # the settings refuse it
     teacher = FxEncoder.from_pretrained(settings.initial_weights)
     encoder = FxEncoder(settings.model)
-    for part in ("backbone.", "projection.", "wave."):
+    for part in ("backbone.", "projection.", "measured."):
         own, given = ({k: v for k, v in m.state_dict().items() if k.startswith(part)} for m in (encoder, teacher))
         try:
             if own.keys() != given.keys():

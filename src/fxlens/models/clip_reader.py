@@ -1,0 +1,51 @@
+"""A small network that reads measurements of a whole clip, beside the large one that looks at its spectrogram."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fxlens.models.band_statistics import band_statistics, statistics_count
+from fxlens.models.wave_shape import shape_count, shapes
+
+HIDDEN = 64
+"""Units of each of the two hidden layers."""
+
+
+class ClipReader(nn.Module):
+    """What measurements say of a clip, as a shift of its embedding; at first nothing.
+
+    Args:
+        channels: of the spectrogram.
+        n_mels: its bands; what lies below them are rows of the wave.
+        statistics: read the statistics of the bands.
+        wave: read the shape of the wave; only where the spectrogram has its rows.
+        embedding_dim: length of the embedding.
+        hidden: units between.
+    """
+
+    def __init__(
+        self, channels: int, n_mels: int, statistics: bool, wave: bool, embedding_dim: int, hidden: int = HIDDEN
+    ) -> None:
+        super().__init__()
+        self.n_mels, self.statistics, self.wave = n_mels, statistics, wave
+        count = (statistics_count(channels) if statistics else 0) + (shape_count(channels) if wave else 0)
+        self.net = nn.Sequential(
+            nn.Linear(count, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, embedding_dim)
+        )
+        last = self.net[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def measure(self, spectrogram: Tensor) -> Tensor:
+        """Everything that is read, ``[B, C, mel + rows, frame]`` -> ``[B, count]`` float32."""
+        found = [band_statistics(spectrogram[:, :, : self.n_mels])] if self.statistics else []
+        if self.wave:
+            found.append(shapes(spectrogram[:, :, self.n_mels :].float()))
+        return torch.cat(found, dim=1)
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """``[B, C, mel + rows, frame]`` -> ``[B, E]`` float32."""
+        with torch.autocast(device_type=spectrogram.device.type, enabled=False):
+            return self.net(self.measure(spectrogram))
