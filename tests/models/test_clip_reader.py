@@ -13,6 +13,7 @@ from fxlens import EffectChain, FxEncoder
 from fxlens.data.synthesis.synthetic import synthesize_song
 from fxlens.effects.effect import Effect
 from fxlens.models.band_statistics import BANDS, COARSE, LAGS, band_statistics, statistics_count
+from fxlens.models.clip_reader import ClipReader
 from fxlens.models.frontend import FrontendConfig, LogMel
 from fxlens.models.query_mask import QueryMask
 
@@ -89,6 +90,17 @@ def test_any_size_gives_finite_numbers_and_gradients(channels: int, mels: int, f
         assert found.shape == (len(x), statistics_count(channels)) and found.isfinite().all()
         found.sum().backward()
         assert x.grad is not None and x.grad.isfinite().all()
+
+
+def test_a_reader_is_taken_over_where_there_is_a_mask_too() -> None:
+    torch.manual_seed(0)
+    given, own = ClipReader(4, 64, True, False, 8), ClipReader(5, 64, True, False, 8)
+    torch.nn.init.normal_(given.net[-1].weight)
+    own.start_from(given, 4, 5)
+    x = spectrogram(2, 5, 64)
+    with torch.no_grad():
+        assert given(x[:, :4]).abs().max() > 0.1
+        assert torch.allclose(own(x), given(x[:, :4]), atol=1e-5)
 
 
 def test_readers_begin_at_nothing_and_learn_in_both_places(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_reader_begins_as_the_reader_of_wholes() -> None:
     config = dataclasses.replace(make("mask", "resnet").config, extractor=ExtractorConfig("mask", options={"width": 2}))
     model = FxEncoder(config).eval()
     assert isinstance(model.extractor, QueryMask)
-    model.extractor.start_from(model.backbone, model.projection)
+    model.extractor.start_from(model.backbone, model.projection, model.measured)
     with torch.no_grad():
         heard = model.hear(torch.from_numpy(sound(1.0))[None])
         for mask in (-1.0, 1.0):  # which says nothing to it yet

@@ -48,7 +48,7 @@ def band_statistics(logmel: Tensor) -> Tensor:
     step = torch.diff(moving, dim=-1)
     rise = torch.relu(step)
     found = [
-        mean - mean.mean(dim=(1, 2), keepdim=True),
+        mean - mean[:, :4].mean(dim=(1, 2), keepdim=True),
         4.0 * _size(fine - mean[..., None]),
         20.0 * rise.mean(dim=-1),
         4.0 * _size(step),
@@ -64,6 +64,13 @@ def band_statistics(logmel: Tensor) -> Tensor:
 def statistics_count(channels: int) -> int:
     """How many numbers :func:`band_statistics` finds."""
     return 2 * BANDS * channels + 4 * 2 * COARSE + LAGS + (COARSE if channels >= 4 else 0)
+
+
+def statistics_of(channels: int, wanted: int) -> list[slice]:
+    """Where, among the numbers of ``channels``, those of the first ``wanted`` stand: means, spreads, the rest."""
+    means = slice(0, BANDS * wanted)
+    spreads = slice(BANDS * channels, BANDS * (channels + wanted))
+    return [means, spreads, slice(2 * BANDS * channels, statistics_count(channels))]
 
 
 def _pooled(logmel: Tensor, bands: int) -> Tensor:

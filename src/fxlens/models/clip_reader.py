@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fxlens.models.band_statistics import band_statistics, statistics_count
+from fxlens.models.band_statistics import band_statistics, statistics_count, statistics_of
 from fxlens.models.wave_shape import shape_count, shapes
 
 HIDDEN = 64
@@ -37,6 +37,23 @@ class ClipReader(nn.Module):
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
+
+    @torch.no_grad()
+    def start_from(self, reader: ClipReader, channels: int, own_channels: int) -> None:
+        """Take over what another reader makes of the bands' statistics; it may see fewer channels, and the wave.
+
+        Args:
+            reader: trained, of ``channels`` channels, with statistics and as many hidden units.
+            channels: its.
+            own_channels: of this one, at least as many.
+        """
+        state = reader.state_dict()
+        first = self.net[0]
+        assert isinstance(first, nn.Linear)
+        own = torch.zeros_like(first.weight)
+        for mine, others in zip(statistics_of(own_channels, channels), statistics_of(channels, channels), strict=True):
+            own[:, mine] = state["net.0.weight"][:, others]
+        self.load_state_dict({**state, "net.0.weight": own})
 
     def measure(self, spectrogram: Tensor) -> Tensor:
         """Everything that is read, ``[B, C, mel + rows, frame]`` -> ``[B, count]`` float32."""

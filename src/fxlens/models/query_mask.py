@@ -66,7 +66,7 @@ class QueryMask(Extractor):
         self.measured = ClipReader(channels, frontend.n_mels, True, False, projection_dims[-1]) if statistics else None
 
     @torch.no_grad()
-    def start_from(self, backbone: Backbone, projection: Projection) -> None:
+    def start_from(self, backbone: Backbone, projection: Projection, measured: ClipReader | None) -> None:
         """Take over a trained reader of wholes, to which the mask is new; the masking network takes its first layers
         where the sizes agree."""
         for name, own in self.backbone.state_dict().items():
@@ -76,6 +76,9 @@ class QueryMask(Extractor):
             else:  # the first convolution: nothing is made of the mask yet
                 own.zero_()[:, : given.shape[1]] = given
         self.projection.load_state_dict(projection.state_dict())
+        if self.measured is not None and measured is not None and measured.statistics:
+            channels = self.frontend.n_channels
+            self.measured.start_from(measured, channels, channels + 1)
         own = self.masks.state_dict()
         fitting = {k: v for k, v in backbone.state_dict().items() if k in own and own[k].shape == v.shape}
         self.masks.load_state_dict(own | fitting)

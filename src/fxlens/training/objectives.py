@@ -93,7 +93,7 @@ def _listening(settings: TrainSettings, pool: Path) -> Objective:
         if isinstance(teacher.extractor, QueryMask) and teacher.config == settings.model:
             encoder.extractor.load_state_dict(teacher.extractor.state_dict())
         else:
-            encoder.extractor.start_from(teacher.backbone, teacher.projection)
+            encoder.extractor.start_from(teacher.backbone, teacher.projection, teacher.measured)
     queries = load_query_encoder(settings.model.query_encoder)
     encoder.attach_query_encoder(queries)
     targets = pool / f"targets-{teacher.model_id}"
