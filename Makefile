@@ -9,7 +9,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 WEIGHTS := .weights
 export FXLENS_WEIGHTS ?= $(CURDIR)/$(WEIGHTS)
 
-.PHONY: demo test lint slow docs clean
+# Where `make model` works, and what else it is told, e.g. MODEL_OPTIONS='--jobs 8 --until material'.
+MODEL_WORK ?= model-work
+MODEL_OPTIONS ?=
+
+.PHONY: demo test lint slow docs model clean
 
 # Two stamps, so that the demo need not wait for what only tests use. They are made anew when what is installed could
 # have changed.
@@ -29,8 +33,13 @@ $(WEIGHTS): | $(VENV)/.dev
 demo: $(VENV)/.demo
 	$(BIN)/fxlens demo --output demo
 
-test: $(VENV)/.dev $(WEIGHTS) lint
+# The loops are compiled once, beside the linters, instead of by both of pytest's processes.
+test: $(VENV)/.dev $(WEIGHTS)
+	$(MAKE) --no-print-directory -j 2 kernels-gradient kernels-fast lint kernels-streaming
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+kernels-%: $(VENV)/.dev
+	$(BIN)/python -c 'from fxlens.dsp.compilation import compile_kernels; compile_kernels("$*")'
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -39,6 +48,10 @@ lint: $(VENV)/.dev
 
 slow: $(VENV)/.dev $(WEIGHTS)
 	$(BIN)/pytest -m slow
+
+# The shipped model from the sources of docs/data.md and FXLENS_DATA; docs/model.md, "Make it again".
+model: $(VENV)/.dev
+	$(BIN)/python tools/make_model.py --work $(MODEL_WORK) $(MODEL_OPTIONS)
 
 docs: $(VENV)/.dev
 	$(BIN)/pip install --quiet --editable '.[docs]'

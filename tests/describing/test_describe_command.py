@@ -13,6 +13,7 @@ from tiny_describing import RATE, noise, tiny_encoder
 from fxlens.cli import main
 from fxlens.describing.head_files import HEAD, WEIGHTS, load_heads
 from fxlens.describing.quantities import EFFECTS
+from fxlens.describing.scores import over_songs
 from fxlens.models.fx_encoder import FxEncoder
 
 
@@ -88,17 +89,19 @@ def test_missing_heads_say_what_to_run(tmp_path: Path, mix: Path, capsys: pytest
 
 
 def test_heads_are_trained_into_the_model_and_used(
-    manifest: Path, mix: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    manifest: Path, mix: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From songs to a description, a page of figures included; called again, nothing is rendered anew."""
     pytest.importorskip("matplotlib")
+    # Half of the time went into intervals of figures that nobody reads here.
+    monkeypatch.setattr(over_songs, "__defaults__", (0, 20, 0.9))
     folder, page = tmp_path / "tiny", tmp_path / "docs" / "describe.md"
     tiny_encoder().save_pretrained(folder)
     page.parent.mkdir()
     page.write_text("# Before\n<!-- figures -->\nstale\n<!-- end of figures -->\nAfter\n")
     command = ["train-describe", str(folder), "--manifest", str(manifest), "--work", str(tmp_path / "work")]
-    command += ["--sessions", "12", "--trial", "4", "--report", str(page)]
-    assert main(command) == 0
+    command += ["--sessions", "12"]
+    assert main([*command, "--trial", "4", "--report", str(page)]) == 0
     assert f"{folder}" in capsys.readouterr().out
     first = {name: (folder / name).read_bytes() for name in (HEAD, WEIGHTS)}
     text = page.read_text()

@@ -1,23 +1,16 @@
-"""``fxlens index`` and ``fxlens search``, and what is left of an ``index add`` that is killed."""
+"""``fxlens index`` and ``fxlens search``."""
 
 from __future__ import annotations
 
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from fxlens.cli import main
-from fxlens.cli.conditions import clock, pairs, seconds
 from fxlens.errors import UsageError
+from fxlens.index.conditions import moment_seconds, moment_text, pairs
 
 RATE = 8000
 
@@ -78,45 +71,9 @@ def test_failed_files_leave_exit_code_3(
 
 
 def test_how_moments_and_pairs_are_written() -> None:
-    assert [seconds(t) for t in ("7", "1:12", "1:00:00.5")] == [7.0, 72.0, 3600.5]
-    assert [clock(t) for t in (7.9, 72, 3725)] == ["0:07", "1:12", "1:02:05"]
+    assert [moment_seconds(t) for t in ("7", "1:12", "1:00:00.5")] == [7.0, 72.0, 3600.5]
+    assert [moment_text(t) for t in (7.9, 72, 3725)] == ["0:07", "1:12", "1:02:05"]
     assert pairs(["a = b=c"], "--tag") == {"a": "b=c"}
     for wrong in ("", "1:", "-3", "1:2:3:4", "nan"):
         with pytest.raises(UsageError):
-            seconds(wrong)
-
-
-@pytest.mark.slow
-def test_killed_ten_times_nothing_is_lost_or_doubled(model: Path, tmp_path: Path) -> None:
-    """SIGKILL at random moments; the finished index equals that of one uninterrupted call, byte for byte."""
-    songs = tmp_path / "songs"
-    songs.mkdir()
-    rng = np.random.default_rng(0)
-    for number in range(60):
-        noise = rng.standard_normal(((1 + number % 5) * 10 * RATE, 2)) * 0.1
-        soundfile.write(songs / f"{number:02}.wav", noise, RATE, subtype="PCM_16")
-
-    def call(library: Path) -> list[str]:
-        code = "from fxlens.cli import main; raise SystemExit(main())"
-        return [sys.executable, "-c", code, "index", "add", str(library), str(songs), "-q", "drums", "-m", str(model)]
-
-    start = time.monotonic()
-    subprocess.run(call(tmp_path / "whole"), check=True)
-    lasts = time.monotonic() - start
-    broken, draw, kills = tmp_path / "broken", random.Random(1), 0
-    while kills < 10:
-        process = subprocess.Popen(call(broken), start_new_session=True, stdout=subprocess.DEVNULL)
-        try:
-            process.wait(draw.uniform(0.4, 0.75) * lasts)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        kills += 1
-    subprocess.run(call(broken), check=True)
-    for name in ("mixture.f16", "query-drums.f16"):
-        assert (broken / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    tables = []
-    for library in (tmp_path / "whole", broken):
-        main(["index", "export", str(library), "-o", str(library) + ".npz"])
-        tables.append(Path(str(library) + ".npz").read_bytes())
-    assert tables[0] == tables[1]
+            moment_seconds(wrong)

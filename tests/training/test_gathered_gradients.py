@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ from fxlens.models.fx_encoder import FxEncoder
 from fxlens.models.instrument_query import load_query_encoder
 from fxlens.training.contrast import ContrastiveTask
 from fxlens.training.gathering import gather_rows, process_count, process_rank, row_counts
-from fxlens.training.settings import LossSettings, QuerySettings
+from fxlens.training.listening import KeyBank, ListeningTask
+from fxlens.training.settings import LessonSettings, LossSettings, QuerySettings
 from fxlens.training.shared_batches import deal
 from fxlens.training.shared_norm import SharedBatchNorm, share_statistics
 
@@ -98,6 +100,14 @@ def result(named: dict[str, torch.Tensor], module: nn.Module) -> dict[str, Any]:
     }
 
 
+def average_gradients(module: nn.Module) -> None:
+    """As DistributedDataParallel does, whose import costs more than all jobs; the runs below have the real one."""
+    for parameter in module.parameters():
+        if parameter.grad is not None:
+            dist.all_reduce(parameter.grad)
+            parameter.grad /= process_count()
+
+
 def one_of_several(rank: int, count: int, port: int, folder: str) -> None:
     torch.set_num_threads(1)
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
@@ -143,11 +153,48 @@ def one_step(extractor: str) -> dict[str, Any]:
         named["total"].backward()
         return result(named, module)
     share_statistics(module, on_gpu=False)
-    parallel = nn.parallel.DistributedDataParallel(module, find_unused_parameters=True)
     mine = deal(batch() if process_rank() == 1 else None, 1)  # the second process has made it
-    named = parallel(mine, 0, 7)
+    named = module(mine, 0, 7)
     named["total"].backward()
+    average_gradients(module)
     return {**result(named, module), "target": mine["target"], "rows": {k: len(mine[k]) for k in ("mixture", "dry")}}
+
+
+def listening() -> dict[str, Any]:
+    """A step of learning to listen: five mixtures, three in the first process; eight instruments in them."""
+    g = torch.Generator().manual_seed(2)
+    blocks = [SimpleNamespace(number=n, instrument=("drums", "bass")[n % 2], chains=2) for n in range(4)]
+    keys = F.normalize(torch.randn(4, 2, MODEL.projection_dims[-1], generator=g).double(), dim=-1).numpy()
+    sounds = F.normalize(torch.randn(4, MODEL.query_dim, generator=g), dim=-1).numpy()
+    targets = [SimpleNamespace(keys=k, query=q) for k, q in zip(keys, sounds, strict=True)]
+    frames = (MODEL.frontend.n_mels, 12)
+    item = {
+        "mixture": torch.rand(5, MODEL.frontend.n_channels, *frames, generator=g).double() * 2.0 - 1.0,
+        "owner": torch.tensor([0, 1, 1, 2, 2, 3, 4, 4]),
+        "block": torch.tensor([0, 0, 1, 2, 3, 1, 2, 1]),
+        "chain": torch.tensor([0, 1, 1, 0, 1, 0, 1, 1]),
+        "target_db": (20.0 * torch.rand(8, *frames, generator=g) - 30.0).half(),
+    }
+    torch.manual_seed(1)
+    encoder = FxEncoder(dataclasses.replace(MODEL, backbone=BackboneConfig("resnet", 4))).double()
+    module = ListeningTask(
+        encoder,
+        load_query_encoder("offline"),
+        KeyBank(blocks, targets),  # type: ignore[arg-type]
+        LessonSettings(read_from_step=0, queries=1),
+        QuerySettings(audio_share=0.5, noise=0.1),
+    )
+    with in_double():
+        if process_count() == 1:
+            named = module(item, 0, 7)
+            named["total"].backward()
+            return result(named, module)
+        share_statistics(module, on_gpu=False)
+        mine = deal(item if process_rank() == 0 else None, 0)
+        named = module(mine, 0, 7)
+        named["total"].backward()
+        average_gradients(module)
+    return {**result(named, module), "mixtures": len(mine["mixture"])}
 
 
 def normalisation() -> dict[str, Any]:
@@ -173,6 +220,7 @@ JOBS = {
     "losses": embedding_losses,
     "mask": lambda: contrast("mask"),
     "mlp": lambda: contrast("mlp"),
+    "listening": listening,
     "normalisation": normalisation,
 }
 
@@ -202,6 +250,20 @@ def test_a_step_on_two_processes_is_the_step_of_one(extractor: str, parts: list[
     assert set(alone["losses"]) == {"mixture", "stem", "instrument", "distil", "align", "total"}
     for part in (every[extractor] for every in parts):
         assert part["target"] == "drums" and part["rows"] == {"mixture": 2, "dry": 3}
+        assert part["losses"] == pytest.approx(alone["losses"], rel=1e-6)
+        assert set(part["gradients"]) == set(alone["gradients"])
+        for name, gradient in alone["gradients"].items():
+            assert float((part["gradients"][name] - gradient).abs().max()) < 1e-6, name
+        for name, value in alone["statistics"].items():
+            torch.testing.assert_close(part["statistics"][name], value, rtol=1e-6, atol=1e-7)
+    assert max(float(gradient.abs().max()) for gradient in alone["gradients"].values()) > 1e-2
+
+
+def test_a_step_of_listening_on_two_processes_is_the_step_of_one(parts: list[dict[str, Any]]) -> None:
+    alone = listening()
+    assert set(alone["losses"]) == {"where", "mask", "name", "align", "total"}
+    assert [every["listening"]["mixtures"] for every in parts] == [3, 2]
+    for part in (every["listening"] for every in parts):
         assert part["losses"] == pytest.approx(alone["losses"], rel=1e-6)
         assert set(part["gradients"]) == set(alone["gradients"])
         for name, gradient in alone["gradients"].items():

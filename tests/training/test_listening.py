@@ -77,12 +77,22 @@ def test_teaching_goes_on_where_it_was_left(pool: Path, targets: Path, teacher: 
     teach(pool, tmp_path, teacher, 4, jobs=1)
     times = {p.name: p.stat().st_mtime_ns for p in tmp_path.iterdir()}
     assert len(times) == 4
-    teach(pool, tmp_path, teacher, 6, jobs=2)
+    teach(pool, tmp_path, teacher, 6, jobs=1)
     assert {p.name: p.stat().st_mtime_ns for p in tmp_path.iterdir()}.items() > times.items()
     for number in range(6):
         assert np.array_equal(read_targets(tmp_path, number).keys, read_targets(targets, number).keys)
     with pytest.raises(DataError, match="no targets of block 7"):
         read_targets(tmp_path, 7)
+
+
+@pytest.mark.slow
+def test_teaching_does_not_depend_on_the_number_of_processes(
+    pool: Path, targets: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fxlens.training.teacher.AT_ONCE", 1)
+    teach(pool, tmp_path, teacher, 4, jobs=2)
+    for number in range(4):
+        assert np.array_equal(read_targets(tmp_path, number).keys, read_targets(targets, number).keys)
 
 
 @pytest.mark.parametrize("index", [0, 5], ids=["summed", "mixed"])

@@ -16,9 +16,9 @@ from tiny_serving import RATE, noise
 
 from fxlens.audio.loudness import integrated_loudness
 from fxlens.errors import FxLensError, MissingExtraError, OutputError, UsageError
+from fxlens.index.conditions import moment_seconds, moment_text
 from fxlens.web import extra
 from fxlens.web.listening import LOUDEST_LUFS, equally_loud
-from fxlens.web.moments import moment_seconds, moment_text
 from fxlens.web.refusals import BusyError, body_of, status_of
 from fxlens.web.server import address_of, listening_socket
 from fxlens.web.settings import ServeSettings

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fxlens.cli import console
-from fxlens.cli.model_option import Device
+from fxlens.cli.model_option import Device, choose_device
 from fxlens.errors import UsageError
 
 if TYPE_CHECKING:
@@ -134,22 +134,6 @@ def make_conditions(
 
     keep = {KeepAudio.auto: None, KeepAudio.yes: True, KeepAudio.no: False}[keep_audio]
     return Conditions(cache, jobs, choose_device(device), keep, stage=stages or Stages(), say=console.say)
-
-
-def choose_device(device: Device) -> str:
-    """Name the device as torch does.
-
-    Raises:
-        UsageError: there is no such device here.
-    """
-    import torch
-
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if device is Device.auto:
-        return next(name for name, there in present.items() if there)
-    if not present[device.value]:
-        raise UsageError(f"device {device.value}: there is none here that torch can use; leave out -d")
-    return device.value
 
 
 def command_line() -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fxlens.cli import console
-from fxlens.cli.conditions import pairs
 from fxlens.cli.model_option import Device, DeviceOption, ModelOption, load_model
+from fxlens.index.conditions import pairs
 
 if TYPE_CHECKING:
     from fxlens.index.adding import Added
@@ -74,17 +74,27 @@ def add(
         with FxIndex.open(index) as opened:
             model = opened.model
     encoder = load_model(model, device)
-    with FxIndex.create(index, encoder, model=model, hop_seconds=hop, backend=backend.value) as opened:
-        try:
+    try:
+        with FxIndex.create(index, encoder, model=model, hop_seconds=hop, backend=backend.value) as opened:
             with console.Progress("file") as progress:
                 done = opened.add(
                     list(inputs), encoder, query, mixture=mixture, tags=tags,
                     jobs=jobs, batch_size=batch_size, fail_fast=fail_fast, progress=progress,
                 )  # fmt: skip
-        except KeyboardInterrupt:
-            console.say(f"interrupted: {opened.info()['files']} files are in {index}; repeat the call to go on")
-            raise typer.Exit(130) from None
-        _report(index, done, opened.info()["files"])
+            files = opened.info()["files"]
+    except KeyboardInterrupt:  # also between opening and adding
+        console.say(f"interrupted: {_files_in(index)} files are in {index}; repeat the call to go on")
+        raise typer.Exit(130) from None
+    _report(index, done, files)
+
+
+def _files_in(index: Path) -> int:
+    from fxlens.index.fx_index import FxIndex
+
+    if not (index / "index.json").is_file():
+        return 0
+    with FxIndex.open(index) as opened:
+        return int(opened.info()["files"])
 
 
 def _report(index: Path, done: Added, files: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,9 @@ def _require_output(request: MatchRequest, dry: Path) -> None:
         raise OutputError(f"{output}: is a folder; for one track give the file that shall be written")
     if not output.parent.is_dir():
         raise OutputError(f"{output}: cannot be written, the folder {output.parent} does not exist; create it first")
+    # Better said now than after minutes of searching.
+    if not os.access(output.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise OutputError(f"{output}: cannot be written, the folder {output.parent} is read-only; choose another")
     if not can_write(output):
         raise UsageError(
             f"{output}: cannot be written in that format; use .wav, .flac, .ogg, .opus, .mp3, .aiff or .w64"

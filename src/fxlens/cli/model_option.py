@@ -39,15 +39,22 @@ def load_model(model: str | None, device: Device) -> FxEncoder:
         UsageError: there is no such device here.
         ModelUnavailableError: there is no such model.
     """
-    import torch
-
     from fxlens.models.fx_encoder import FxEncoder
 
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return FxEncoder.from_pretrained(model, device=choose_device(device))
+
+
+def choose_device(device: Device) -> str:
+    """Name the device as torch does.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    import torch
+
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device is Device.auto:
-        chosen = next(name for name in ("cuda", "mps", "cpu") if present[name])
-    elif present[device.value]:
-        chosen = device.value
-    else:
+        return next(name for name, there in present.items() if there)
+    if not present[device.value]:
         raise UsageError(f"device {device.value}: there is none here that torch can use; leave out -d")
-    return FxEncoder.from_pretrained(model, device=chosen)
+    return device.value

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fxlens.cli import console
-from fxlens.cli.conditions import clock, pairs, seconds
 from fxlens.cli.model_option import Device, DeviceOption, ModelOption, load_model
 from fxlens.errors import UsageError
+from fxlens.index.conditions import moment_seconds, moment_text, pairs
 
 if TYPE_CHECKING:
     from fxlens.index.ranking import Hit
@@ -50,7 +50,7 @@ def search(
     """
     conditions = pairs(where, "--where")
     queries = _for_each(query or [], len(references), "--query", None)
-    moments = _for_each([seconds(text) for text in at or ()], len(references), "--at", None)
+    moments = _for_each([moment_seconds(text) for text in at or ()], len(references), "--at", None)
     weights = _for_each(list(weight or ()), len(references), "--weight", 1.0)
 
     from fxlens.index.fx_index import FxIndex
@@ -83,7 +83,7 @@ def _table(hits: list[Hit]) -> list[str]:
     rows = [("", "cosine", "listen at", "recording")]
     for place, hit in enumerate(hits, start=1):
         listen = ", ".join(
-            f"{moment.query + ' ' if moment.query else ''}{clock(moment.start)}" for moment in hit.moments
+            f"{moment.query + ' ' if moment.query else ''}{moment_text(moment.start)}" for moment in hit.moments
         )
         rows.append((str(place), f"{hit.similarity:.3f}", listen, hit.path))
     width = [max(len(row[k]) for row in rows) for k in range(3)]

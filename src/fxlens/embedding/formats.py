@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+import re
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,6 +22,7 @@ from fxlens.errors import MissingExtraError, OutputError, UsageError
 Format = Literal["npz", "npy", "csv", "jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+_PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     Raises:
         OutputError: it cannot be written; what was at ``path`` before is still there.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    beside = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(beside, "wb") as file:
@@ -116,6 +119,20 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def remove_left_overs(path: Path, older_than_seconds: float = 0.0) -> None:
+    """Remove what writers of ``path`` that were killed left beside it.
+
+    Args:
+        path: the file that was to be written.
+        older_than_seconds: younger ones stay: another process may be at work on them.
+    """
+    named = re.compile(rf"\.{re.escape(path.name)}\.\d+{re.escape(_PARTIAL)}")
+    with suppress(OSError):
+        for beside in path.parent.iterdir():
+            if named.fullmatch(beside.name) and time.time() - beside.stat().st_mtime >= older_than_seconds:
+                beside.unlink()
 
 
 def _write_array(file: IO[bytes], array: np.ndarray) -> None:

@@ -16,7 +16,15 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from fxlens.embedding.formats import Format, Table, choose_format, replace_file, write_table
+from fxlens.embedding.formats import (
+    Format,
+    Table,
+    choose_format,
+    remove_left_overs,
+    replace_file,
+    rows_path,
+    write_table,
+)
 from fxlens.embedding.in_order import Failure, in_order
 from fxlens.embedding.journal import Entry, Journal
 from fxlens.embedding.network import Network
@@ -90,6 +98,8 @@ def embed_files(
     queries, _ = encoding.query_vectors(encoder, settings.query, settings.query_audio)
     network = Network(encoder, [None if queries is None else queries[0]], settings)
     with Journal(output, binding(encoder, settings), resume) as journal:
+        for written in (output, errors_path(output), rows_path(output)):
+            remove_left_overs(written)  # the journal is ours: nobody else writes them now
         known = {str(file) for file in files if journal.finished(file) is not None}
         failed: dict[str, Failure] = {}
 
@@ -130,9 +140,14 @@ def _table(entries: Sequence[Entry], encoder: FxEncoder, settings: EmbedSettings
     )
 
 
+def errors_path(output: Path) -> Path:
+    """The list of failures beside an output."""
+    return output.with_name(output.name + ".errors.jsonl")
+
+
 def _write_errors(output: Path, failures: Sequence[Failure]) -> Path | None:
     """List the failures; a list of an earlier call that no longer holds is removed."""
-    path = output.with_name(output.name + ".errors.jsonl")
+    path = errors_path(output)
     if not failures:
         path.unlink(missing_ok=True)
         return None

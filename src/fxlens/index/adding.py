@@ -101,7 +101,9 @@ class _Adding:
         catalogue = self.index.catalogue
         size, modified = signature(file)
         if size < 0:
-            raise AudioMissingError(file, "there is no such file, or it may not be read")
+            raise AudioMissingError(
+                file, "there is no such file, or it may not be looked at; check path and permissions"
+            )
         place = catalogue.place(str(file.absolute()))
         if (
             place is not None

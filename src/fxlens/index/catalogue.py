@@ -88,7 +88,7 @@ class Catalogue:
 
     Raises:
         DataError: it is no catalogue.
-        OutputError: it cannot be opened for writing although it is to be made.
+        OutputError: it is to be made, and the disk or the folder does not allow it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,11 +98,11 @@ class Catalogue:
             # Writers of other processes are waited for: each holds the file for one recording only.
             self._connection = sqlite3.connect(path, timeout=120.0, isolation_level=None, check_same_thread=False)
             self._connection.executescript("pragma synchronous = full;" + _TABLES)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and not path.exists():
-                raise OutputError(f"{path}: cannot be written ({error}); check permissions and free space") from None
+        except sqlite3.OperationalError as error:  # of the disk or its permissions, not of what is in the file
             if "readonly" not in str(error):
-                raise DataError(f"{path}: cannot be read as an index ({error}); is it damaged?") from None
+                raise OutputError(f"{path}: cannot be written ({error}); check permissions and free space") from None
+        except sqlite3.DatabaseError as error:
+            raise DataError(f"{path}: cannot be read as an index ({error}); is it damaged?") from None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -117,12 +117,14 @@ class Catalogue:
         """
         with self._turn:
             try:
-                self._connection.execute("begin immediate")
                 try:
+                    self._connection.execute("begin immediate")
                     yield
                     self._connection.execute("commit")
                 except BaseException:
-                    self._connection.execute("rollback")
+                    # Ctrl-C may come when the commit is done, and SQLite itself gives up where the disk is full.
+                    if self._connection.in_transaction:
+                        self._connection.execute("rollback")
                     raise
             except sqlite3.OperationalError as error:
                 raise OutputError(

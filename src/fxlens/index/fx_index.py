@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fxlens.embedding.collect import collect
-from fxlens.embedding.formats import replace_file
+from fxlens.embedding.formats import remove_left_overs, replace_file
 from fxlens.embedding.settings import EmbedSettings
 from fxlens.errors import DataError, ModelUnavailableError, OutputError, UsageError
 from fxlens.index.adding import Added, add_files
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT = "fxlens.index/1"
 Backend = Literal["file", "lance"]
 _HEADER, _CATALOGUE = "index.json", "catalogue.sqlite"
+_LEFT_OVER_SECONDS = 60.0  # nobody takes that long to write a header
 
 
 class FxIndex:
@@ -80,13 +81,15 @@ class FxIndex:
             OutputError: the folder cannot be written.
         """
         folder = Path(folder)
+        remove_left_overs(folder / _HEADER, _LEFT_OVER_SECONDS)
         if (folder / _HEADER).is_file():
             index = cls.open(folder)
             index.check(encoder)
             if hop_seconds is not None and hop_seconds != index.hop_seconds:
                 raise UsageError(f"{folder}: this index has a hop of {index.hop_seconds:g} s; make a new one")
             return index
-        if folder.is_dir() and any(folder.iterdir()):
+        # A call that was killed before there was an index may have left its beginning, which is no reason to refuse.
+        if folder.is_dir() and any(not path.name.startswith(f".{_HEADER}.") for path in folder.iterdir()):
             raise OutputError(f"{folder}: there are files in it but no index; choose a new or an empty folder")
         header = {
             "format": FORMAT,

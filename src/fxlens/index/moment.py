@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fxlens.audio import io
-from fxlens.errors import UsageError
+from fxlens.errors import AudioError, UsageError
 
 if TYPE_CHECKING:
     from fxlens.models.encoding import Source
@@ -29,6 +29,7 @@ def embed_moment(
 
     Raises:
         UsageError: the time is before the beginning or beyond the end.
+        AudioError: nothing can be said of that moment, e.g. because it is silent; it names the file and the moment.
     """
     length = encoder.config.window_seconds
     if isinstance(source, str | Path):
@@ -42,7 +43,11 @@ def embed_moment(
     start = max(0.0, min(at_seconds, duration - length))
     if isinstance(source, str | Path):
         audio, rate = io.read(source, start, length)
-        return np.asarray(encoder.encode(audio, round(rate), query=query))
+        try:
+            return np.asarray(encoder.encode(audio, round(rate), query=query))
+        except AudioError as error:
+            moment = f"from {start:g} s to {start + audio.shape[1] / rate:g} s"
+            raise type(error)(source, f"{moment}: {error.problem}; choose another moment") from None
     assert sample_rate is not None
     cut = slice(round(start * sample_rate), round((start + length) * sample_rate))
     return np.asarray(encoder.encode(source[..., cut], sample_rate, query=query))

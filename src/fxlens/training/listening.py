@@ -4,6 +4,8 @@ Two lessons, one after the other. First *where*: masks for every class of instru
 spectra of the stems. Then also *what*: the embedding read through the mask shall name the key of the stem's chain
 among all chains of that instrument in the pool, and lie where that key lies. The encoder of wholes is the teacher and
 does not change.
+
+On several processes each hears its mixtures of a batch and knows what is in all of them; means are over all.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from fxlens.models.heard import Heard
 from fxlens.models.instrument_query import QueryEncoder
 from fxlens.models.mask_net import BAND_STRIDE, FRAME_STRIDE
 from fxlens.models.query_mask import QueryMask
+from fxlens.training.gathering import process_rank, row_counts, sum_over_processes
 from fxlens.training.settings import LessonSettings, QuerySettings
 from fxlens.training.task import Task
 
@@ -87,9 +90,10 @@ class ListeningTask(Task):
         """Compute ``total`` and its parts.
 
         Args:
-            batch: an item of :class:`fxlens.data.listening.ListeningBatches`.
+            batch: an item of :class:`fxlens.data.listening.ListeningBatches`; on several processes this one's rows of
+                ``mixture``, and all of the rest.
             step: optimiser step; reading begins at ``lesson.read_from_step``.
-            seed: seeds whatever is random in the losses.
+            seed: seeds whatever is random in the losses; the same in all processes, which draw together.
         """
         torch.manual_seed(seed)
         rng = np.random.default_rng(seed)
@@ -101,30 +105,39 @@ class ListeningTask(Task):
         owner: Tensor = batch["owner"]
         rows = self.bank.rows(batch["block"].cpu(), batch["chain"].cpu())
         column = self.bank.instrument[rows].to(device)
-        share, level = self._shares(heard.logmel, owner, batch["target_db"])
+        counts = row_counts(len(mixture), device)
+        before = sum(counts[: process_rank()])
+        mine = ((owner >= before) & (owner < before + len(mixture))).nonzero()[:, 0]
+        here = owner[mine] - before
+        share, level = self._shares(heard.logmel, here, batch["target_db"][mine])
 
         logits = extractor.mask_logits(heard.survey, self._queries(self.bank.names, rng).to(device))
         target = torch.zeros_like(logits)
-        target[owner, column] = share
+        target[here, column[mine]] = share
         weight = torch.full(logits.shape[:2], self.lesson.absent_weight, device=device)
-        weight[owner, column] = 1.0
+        weight[here, column[mine]] = 1.0
         named = {"where": _weighted_bce(logits, target, weight[:, :, None, None] * level)}
         if step < self.lesson.read_from_step:
             return {"total": named["where"], **named}
 
+        # Drawn for the whole batch, then what lies in this process's mixtures is taken.
         asked = self._draw(owner.cpu().numpy(), rng)
-        owner, rows, share = owner[asked], rows[asked.cpu()], share[asked]
-        key = self.bank.keys[rows].to(device)
-        names = [self.bank.names[int(i)] for i in self.bank.instrument[rows]]
+        names = [self.bank.names[int(i)] for i in self.bank.instrument[rows[asked]]]
         query = self.encoder.query_dropout(self._queries(names, rng).to(device))
-        mask = extractor.mask_logits(heard.survey[owner], query[:, None])[:, 0]
-        found = F.normalize(extractor.read(extractor.masked(heard.logmel[owner], mask)).float(), dim=-1)
-        named["mask"] = _weighted_bce(mask, share, level[owner, 0])
+        own = torch.isin(asked, mine.cpu()).nonzero()[:, 0]
+        chosen = asked[own]
+        here, rows = owner[chosen.to(device)] - before, rows[chosen]
+        share = share[torch.searchsorted(mine.cpu(), chosen).to(device)]
+        mask = extractor.mask_logits(heard.survey[here], query[own.to(device), None])[:, 0]
+        found = F.normalize(extractor.read(extractor.masked(heard.logmel[here], mask)).float(), dim=-1)
+        named["mask"] = _weighted_bce(mask, share, level[here, 0])
         similar = found @ self.bank.keys.to(device).T / self.lesson.temperature
         foreign = self.bank.instrument[None] != self.bank.instrument[rows][:, None]
         similar = similar.masked_fill(foreign.to(device), float("-inf"))
-        named["name"] = F.cross_entropy(similar, rows.to(device))
-        named["align"] = 1.0 - (found * key).sum(dim=1).mean()
+        missed = F.cross_entropy(similar, rows.to(device), reduction="sum")
+        named["name"] = sum_over_processes(missed) / len(asked)
+        near = (found * self.bank.keys[rows].to(device)).sum()
+        named["align"] = 1.0 - sum_over_processes(near) / len(asked)
         lesson = self.lesson
         total = lesson.where_weight * named["where"] + named["mask"] + named["name"]
         return {"total": total + lesson.align_weight * named["align"], **named}
@@ -164,5 +177,6 @@ class ListeningTask(Task):
 
 
 def _weighted_bce(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean over the elements of all processes."""
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    return (loss * weight).sum() / weight.expand_as(loss).sum()
+    return sum_over_processes((loss * weight).sum()) / sum_over_processes(weight.expand_as(loss).sum())

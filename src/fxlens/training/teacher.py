@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -16,16 +16,21 @@ from fxlens.data.stem_targets import StemTargets, quantised, targets_path, write
 from fxlens.data.style_pool import StoredBlock, StylePool
 from fxlens.models.fx_encoder import FxEncoder
 
+AT_ONCE = 16
+"""Blocks that a process is given at a time."""
+
 
 def teach(pool: Path, targets: Path, model: Path, blocks: int, jobs: int) -> list[StoredBlock]:
     """Write the targets of the first ``blocks`` blocks of a pool where they are missing.
+
+    Files appear whole: of processes that train together each may call it, at the cost of hearing some blocks twice.
 
     Args:
         pool: folder of the pool; blocks that are still being rendered are waited for.
         targets: folder of the targets.
         model: folder of the trained encoder.
         blocks: how many.
-        jobs: processes, one thread each; the result does not depend on it.
+        jobs: processes, one thread each; 1 is this process itself. The result does not depend on it.
 
     Returns:
         The blocks.
@@ -33,13 +38,31 @@ def teach(pool: Path, targets: Path, model: Path, blocks: int, jobs: int) -> lis
     stored = StylePool(pool).upto(blocks)
     missing = [b for b in stored if not targets_path(targets, b.number).exists()]
     if missing:
-        parts = [missing[k : k + 16] for k in range(0, len(missing), 16)]
-        # Spawned: a forked copy of a process whose torch has run with threads can wait for ever.
-        with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as executor:
-            work = [executor.submit(_hear_blocks, targets, model, part) for part in parts]
-            for done in tqdm(work, desc="hearing stems", unit=f"x{len(parts[0])} blocks", disable=None):
-                done.result()
+        parts = [missing[k : k + AT_ONCE] for k in range(0, len(missing), AT_ONCE)]
+        with tqdm(desc="hearing stems", unit=" blocks", total=len(missing), disable=None) as bar:
+            for part, _ in zip(parts, _heard(parts, targets, model, jobs), strict=True):
+                bar.update(len(part))
     return stored
+
+
+def _heard(parts: list[list[StoredBlock]], targets: Path, model: Path, jobs: int) -> Iterator[None]:
+    """Hear some blocks after the others."""
+    if jobs == 1 or len(parts) == 1:
+        threads = torch.get_num_threads()
+        try:
+            for part in parts:
+                _hear_blocks(targets, model, part)
+                yield
+        finally:
+            torch.set_num_threads(threads)
+            _ENCODERS.clear()
+        return
+    # Spawned: a forked copy of a process whose torch has run with threads can wait for ever.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as executor:
+        work = [executor.submit(_hear_blocks, targets, model, part) for part in parts]
+        for done in work:
+            done.result()
+            yield
 
 
 _ENCODERS: dict[Path, FxEncoder] = {}

@@ -140,13 +140,11 @@ def train(settings: TrainSettings, run: Path, resume: bool = False) -> Path:
         The folder of the trained model.
 
     Raises:
-        ConfigError: several devices for what trains on one, or another number of processes than was started.
+        ConfigError: another number of processes than was started.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # it advertises; our progress line says enough
     run.mkdir(parents=True, exist_ok=True)
     first, nodes = rank_zero_only.rank == 0, _nodes(settings)  # type: ignore[attr-defined]
-    if settings.devices * nodes > 1 and settings.objective == "listening":
-        raise ConfigError("objective 'listening' trains on one device: set devices: 1")
     if first:
         configuration.dump(settings, run / "config.yaml")
     if settings.torch_threads:
@@ -204,7 +202,7 @@ def _fit(
         num_nodes=nodes,
         # The extractor has no gradient until the curriculum brings it in.
         strategy="ddp_find_unused_parameters_true" if processes > 1 else "auto",
-        precision=choose_precision(settings.precision),  # type: ignore[arg-type]
+        precision=choose_precision(settings.precision, settings.accelerator),  # type: ignore[arg-type]
         gradient_clip_val=settings.optimizer.gradient_clip,
         logger=TensorBoardLogger(run, name="", version="events"),
         callbacks=[kept, SaveModel(run / "model"), *told],

@@ -7,6 +7,7 @@ from typing import cast
 
 from fxlens.effects.chain import EffectChain
 from fxlens.errors import PresetError, UsageError
+from fxlens.index.conditions import moment_seconds, pairs
 from fxlens.matching.chain_parts import MIX_CHAIN, chain_of, free_settings
 from fxlens.matching.match import DEFAULT
 from fxlens.matching.match_result import Level
@@ -14,7 +15,6 @@ from fxlens.matching.settings import Method
 from fxlens.web.answers import SearchReference
 from fxlens.web.forms import Form, FormField, FormSpec, Upload, number
 from fxlens.web.match_job import MatchRequest
-from fxlens.web.moments import moment_seconds
 from fxlens.web.recordings import Recording
 
 _MOST_STEPS, _MOST_RESTARTS, _MOST_EXCERPTS = 2000, 16, 8
@@ -99,13 +99,7 @@ def conditions(texts: list[str]) -> dict[str, str]:
     Raises:
         UsageError: one is none.
     """
-    found = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"where {text!r}: write it as key=value")
-        found[key.strip()] = value.strip()
-    return found
+    return pairs(texts, "where", "key=value")
 
 
 def match_request(form: Form, recordings: dict[str, list[Recording]]) -> MatchRequest:

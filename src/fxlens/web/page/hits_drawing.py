@@ -7,8 +7,8 @@ from html import escape
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from fxlens.index.conditions import moment_text
 from fxlens.web.library import Library, played_by_browsers
-from fxlens.web.moments import moment_text
 
 if TYPE_CHECKING:
     from fxlens.index.ranking import Hit, Moment

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from fxlens.index.conditions import moment_text
 from fxlens.web.match_job import MatchJob
-from fxlens.web.moments import moment_text
 
 _CURVE_POINTS = 200
 _NAMES = {"before": "Before (dry)", "after": "After", "reference": "Reference"}

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import gradio as gr
 
 from fxlens.errors import FxLensError
+from fxlens.index.conditions import moment_seconds
 from fxlens.web import answers
 from fxlens.web.answers import SearchReference
 from fxlens.web.api_forms import conditions
-from fxlens.web.moments import moment_seconds
 from fxlens.web.page import controls, notices
 from fxlens.web.page.hits_drawing import hits_list
 from fxlens.web.page.visits import Visits

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fxlens.describing.wording import label_of
-from fxlens.web.moments import moment_text
+from fxlens.index.conditions import moment_text
 
 if TYPE_CHECKING:
     from fxlens.describing import Description

@@ -1,4 +1,4 @@
-"""``KEY=VALUE`` and times, as they are typed."""
+"""``KEY=VALUE`` and moments, as people type them: on the command line, in a form, on a page."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from collections.abc import Sequence
 from fxlens.errors import UsageError
 
 
-def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
+def pairs(texts: Sequence[str] | None, name: str, form: str = "KEY=VALUE") -> dict[str, str]:
     """Read ``KEY=VALUE`` texts.
+
+    Args:
+        texts: what was typed.
+        name: of the option or field, for the message.
+        form: how it is written there.
 
     Raises:
         UsageError: one has no ``=``, or no key.
@@ -18,21 +23,21 @@ def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
     for text in texts or ():
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
-            raise UsageError(f"{option} {text!r}: write it as KEY=VALUE")
+            raise UsageError(f"{name} {text!r}: write it as {form}")
         found[key.strip()] = value.strip()
     return found
 
 
-def seconds(text: str) -> float:
+def moment_seconds(text: str) -> float:
     """Read a moment: ``72``, ``72.5``, ``1:12`` or ``1:02:12.5``.
 
     Raises:
         UsageError: it is none.
 
-    >>> seconds("1:12"), seconds("1:00:00.5")
+    >>> moment_seconds("1:12"), moment_seconds("1:00:00.5")
     (72.0, 3600.5)
     """
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text.strip()):
+    if not re.fullmatch(r"(\d{1,6}:){0,2}\d{1,9}(\.\d*)?", text.strip()):
         raise UsageError(f"{text!r} is no moment; write seconds, or minutes:seconds as 1:12")
     total = 0.0
     for part in text.strip().split(":"):
@@ -40,12 +45,12 @@ def seconds(text: str) -> float:
     return total
 
 
-def clock(seconds: float) -> str:
+def moment_text(seconds: float) -> str:
     """Write a moment.
 
-    >>> clock(72.4), clock(3725)
+    >>> moment_text(72.4), moment_text(3725)
     ('1:12', '1:02:05')
     """
-    whole = int(seconds)
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
