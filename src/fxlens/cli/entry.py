@@ -12,6 +12,7 @@ import typer
 
 from fxlens import __version__
 from fxlens.cli import console, data_commands, evaluate_command, index_command, termination
+from fxlens.cli.allocation import keep_freed_memory
 from fxlens.cli.apply_command import apply
 from fxlens.cli.demo_command import demo
 from fxlens.cli.describe_command import describe, train_describe
@@ -91,6 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done; 1 nothing could be done; 2 usage or configuration; 3 some files failed; 4 a
         model or an optional dependency is not available; 130 interrupted, 143 by SIGTERM.
     """
+    if arguments is None:  # the process is ours
+        keep_freed_memory()
     with termination.as_interrupt() as ended:
         code = _run(arguments)
     return termination.EXIT_CODE if ended.came and code != 0 else code
