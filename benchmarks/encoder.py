@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from encoder_files import rates
 
+from fxlens.cli.allocation import keep_freed_memory
 from fxlens.models.folding import native_bfloat16
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "encoder.md"
@@ -117,7 +118,8 @@ def introduction(arguments: argparse.Namespace, load: tuple[float, float]) -> st
         f"# The encoder, side by side\n\nWritten by `python benchmarks/encoder.py{peers} --rounds {arguments.rounds}`. "
         f"Milliseconds a clip of {arguments.seconds:g} s of 44.1 kHz stereo, medians of {arguments.rounds} interleaved "
         "rounds; columns are batch × threads. *times as fast*: as the first row, in the order of the columns. *max "
-        "difference*, *lowest cosine*: of the results to those of the first row, over all clips.\n\n"
+        "difference*, *lowest cosine*: of the results to those of the first row, over all clips. All keep freed memory "
+        "(`fxlens.cli.allocation`), as `fxlens` itself does.\n\n"
         f"Machine: {os.cpu_count()} logical cores ({platform.machine()}) that {bf16} bfloat16 themselves; load before "
         f"{load[0]:.1f}, after {load[1]:.1f}. Versions: {versions}; Python {platform.python_version()}.\n"
     )
@@ -153,6 +155,7 @@ def main() -> None:
         arguments.files, file_seconds, width = 2, 15.0, 8
         if arguments.output == PAGE:
             parser.error("--quick measures nothing worth keeping: name another file with -o")
+    keep_freed_memory()  # as the command does; it serves all contestants
     before = os.getloadavg()[0]
     clips = music(max(arguments.batches), arguments.seconds)
     with tempfile.TemporaryDirectory(prefix="fxlens-bench-") as scratch:

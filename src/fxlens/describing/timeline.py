@@ -111,6 +111,6 @@ def _save(figure: Any, path: Path) -> None:
         figure.savefig(part, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
         part.replace(path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
     finally:
         part.unlink(missing_ok=True)

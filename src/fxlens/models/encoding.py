@@ -238,7 +238,8 @@ def _audible(encoder: FxEncoder, item: _Item, hop_seconds: float | None) -> Iter
             yield _Audible(item, _levelled(window, encoder), new)
     if silent:
         raise AudioSilentError(
-            item.label, f"nothing in it is louder than {SILENT_DB:g} dBFS, so no effect can be heard"
+            item.label,
+            f"nothing in it is louder than {SILENT_DB:g} dBFS: no effect can be heard; raise its level or leave it out",
         )
 
 
