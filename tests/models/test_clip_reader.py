@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,9 @@ def test_correlation_tells_mono_from_wide() -> None:
         audio = np.stack([left, right_now])
         # Bands are means of decibels, not powers: of noise, a fifth is what that costs.
         assert measured(audio)[-COARSE:].mean() == pytest.approx(expected, abs=0.2)
+        # The same powers, on a scale of other ends.
+        wide = LogMel(replace(FRONT, floor_db=-80.0, ceiling_db=40.0))(torch.from_numpy(audio)[None])
+        assert band_statistics(wide, 120.0)[0, -COARSE:].mean() == pytest.approx(expected, abs=0.2)
 
 
 def test_compression_takes_movement_away_and_reverb_fills_rests() -> None:
@@ -94,7 +98,7 @@ def test_any_size_gives_finite_numbers_and_gradients(channels: int, mels: int, f
 
 def test_a_reader_is_taken_over_where_there_is_a_mask_too() -> None:
     torch.manual_seed(0)
-    given, own = ClipReader(4, 64, True, False, 8), ClipReader(5, 64, True, False, 8)
+    given, own = ClipReader(4, 64, True, False, 8, 80.0), ClipReader(5, 64, True, False, 8, 80.0)
     torch.nn.init.normal_(given.net[-1].weight)
     own.start_from(given, 4, 5)
     x = spectrogram(2, 5, 64)

@@ -17,12 +17,11 @@ BANDS, COARSE = 32, 16
 LAGS = 48
 """Frames over which echoes are looked for: 1.1 s at 43 frames a second."""
 
-_REST = 0.5  # on the scale from -1 to 1: what lies so deep under the mean of its band is a rest
-_TENS_OF_DECIBELS = 4.0  # from middle to end of a scale of 80 dB
+_REST = 0.5  # a quarter of the scale from -1 to 1: what lies so deep under the mean of its band is a rest
 _LARGEST = 4.0
 
 
-def band_statistics(logmel: Tensor) -> Tensor:
+def band_statistics(logmel: Tensor, span_db: float = 80.0) -> Tensor:
     """Measure a clip.
 
     For 32 bands of every channel the mean (against that of all) and the spread of the level. For 16 bands of mid and
@@ -33,6 +32,7 @@ def band_statistics(logmel: Tensor) -> Tensor:
     Args:
         logmel: ``[B, C, mel, frame]`` in [-1, 1]. C is 2 (left, right) or 4 (also mid, side); a fifth, the mask's own,
             has its means and spreads.
+        span_db: decibels from -1 to 1.
 
     Returns:
         ``[B, statistics_count(C)]`` float32, around -2 to 2.
@@ -57,7 +57,7 @@ def band_statistics(logmel: Tensor) -> Tensor:
         2.0 * _echoes(rise.mean(dim=(1, 2))),
     ]
     if stereo:
-        found.append(_correlation(coarse))
+        found.append(_correlation(coarse, span_db))
     return torch.cat([numbers.flatten(1) for numbers in found], dim=1).clamp(-_LARGEST, _LARGEST)
 
 
@@ -102,9 +102,9 @@ def _echoes(rise: Tensor) -> Tensor:
     return (away[:, None] * later).sum(dim=-1) / (away.square().sum(dim=-1, keepdim=True) + 1e-6)
 
 
-def _correlation(coarse: Tensor) -> Tensor:
+def _correlation(coarse: Tensor, span_db: float) -> Tensor:
     """Of left and right by band, ``[B, COARSE]``: their product is the power of mid less that of side."""
     loudest = coarse[:, :4].amax(dim=(1, 2, 3))[:, None, None, None]
-    left, right, mid, side = (10.0 ** (_TENS_OF_DECIBELS * (coarse[:, :4] - loudest))).unbind(dim=1)
+    left, right, mid, side = (10.0 ** (span_db / 20.0 * (coarse[:, :4] - loudest))).unbind(dim=1)
     both = torch.sqrt(left * right).mean(dim=-1) + 1e-6
     return ((mid - side).mean(dim=-1) / both).clamp(-2.0, 2.0)

@@ -21,14 +21,22 @@ class ClipReader(nn.Module):
         statistics: read the statistics of the bands.
         wave: read the shape of the wave; only where the spectrogram has its rows.
         embedding_dim: length of the embedding.
+        span_db: decibels from end to end of the spectrogram's scale.
         hidden: units between.
     """
 
     def __init__(
-        self, channels: int, n_mels: int, statistics: bool, wave: bool, embedding_dim: int, hidden: int = HIDDEN
+        self,
+        channels: int,
+        n_mels: int,
+        statistics: bool,
+        wave: bool,
+        embedding_dim: int,
+        span_db: float,
+        hidden: int = HIDDEN,
     ) -> None:
         super().__init__()
-        self.n_mels, self.statistics, self.wave = n_mels, statistics, wave
+        self.n_mels, self.statistics, self.wave, self.span_db = n_mels, statistics, wave, span_db
         count = (statistics_count(channels) if statistics else 0) + (shape_count(channels) if wave else 0)
         self.net = nn.Sequential(
             nn.Linear(count, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, embedding_dim)
@@ -57,7 +65,7 @@ class ClipReader(nn.Module):
 
     def measure(self, spectrogram: Tensor) -> Tensor:
         """Everything that is read, ``[B, C, mel + rows, frame]`` -> ``[B, count]`` float32."""
-        found = [band_statistics(spectrogram[:, :, : self.n_mels])] if self.statistics else []
+        found = [band_statistics(spectrogram[:, :, : self.n_mels], self.span_db)] if self.statistics else []
         if self.wave:
             found.append(shapes(spectrogram[:, :, self.n_mels :].float()))
         return torch.cat(found, dim=1)

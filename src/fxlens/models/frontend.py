@@ -75,6 +75,11 @@ class FrontendConfig:
             raise ConfigError(f"floor_db ({self.floor_db:g}) must lie below ceiling_db ({self.ceiling_db:g})")
 
     @property
+    def span_db(self) -> float:
+        """Decibels from end to end of the scale."""
+        return self.ceiling_db - self.floor_db
+
+    @property
     def n_channels(self) -> int:
         """Channels of the spectrogram: 2 or 4."""
         return len(self.channels)

@@ -82,7 +82,9 @@ class FxNetwork(nn.Module):
         front, dim = config.frontend, config.projection_dims[-1]
         reads = config.statistics or front.wave
         self.measured = (
-            ClipReader(front.n_channels, front.n_mels, config.statistics, front.wave, dim) if reads else None
+            ClipReader(front.n_channels, front.n_mels, config.statistics, front.wave, dim, front.span_db)
+            if reads
+            else None
         )
         self.query_dropout = QueryDropout(*config.extractor.query_dropout)
         self.extractor = build_extractor(

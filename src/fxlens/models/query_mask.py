@@ -63,7 +63,11 @@ class QueryMask(Extractor):
         self.backbone = backbone
         self.projection = Projection((backbone.feature_dim, *projection_dims))
         channels = frontend.n_channels + 1
-        self.measured = ClipReader(channels, frontend.n_mels, True, False, projection_dims[-1]) if statistics else None
+        self.measured = (
+            ClipReader(channels, frontend.n_mels, True, False, projection_dims[-1], frontend.span_db)
+            if statistics
+            else None
+        )
 
     @torch.no_grad()
     def start_from(self, backbone: Backbone, projection: Projection, measured: ClipReader | None) -> None:
