@@ -36,7 +36,7 @@ a dry track below -60 LUFS. Over HTTP a file that is not sent is a missing field
 
 | | |
 | --- | --- |
-| three hours, command line and Python | taken; `embed`, `index add` and `search` read in blocks, in the memory that three minutes need (of the others it has not been measured) |
+| three hours: `embed`, `index add`, `search` | taken, in the memory of three minutes (others: not measured) |
 | three hours over HTTP | 413 `TooLongError` by the header alone (`--max-minutes` of `fxlens serve`) |
 | a file larger than `--max-upload-mb` over HTTP | 413 `TooLargeError`, as soon as that much has arrived |
 
