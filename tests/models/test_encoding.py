@@ -124,6 +124,9 @@ def test_queries_by_audio(encoder: FxEncoder, tmp_path: Path) -> None:
         encoder.encode(x, RATE, query="drums", query_audio=q)
     with pytest.raises(AudioMissingError):
         encoder.encode(x, RATE, query_audio=tmp_path / "none.wav")
+    soundfile.write(tmp_path / "silent.wav", np.zeros((RATE, 2)), RATE)
+    with pytest.raises(AudioSilentError, match=r"silent\.wav.*names no instrument"):
+        encoder.encode(x, RATE, query_audio=tmp_path / "silent.wav")
 
 
 def test_features(encoder: FxEncoder) -> None:

@@ -212,7 +212,16 @@ def _query_sound(source: Source, sample_rate: int | None) -> np.ndarray:
     if source.ndim == 1 or (source.ndim == 2 and source.shape[0] == 1):
         mono = torch.as_tensor(source).reshape(1, -1)
         source = torch.cat((mono, mono))
-    return to_waveform(source, sample_rate, _QUERY_RATE, label)
+    sound = to_waveform(source, sample_rate, _QUERY_RATE, label)
+    if not _audible_at_all(sound):
+        raise AudioSilentError(
+            label, f"nothing in it is louder than {SILENT_DB:g} dBFS: it names no instrument; give another excerpt"
+        )
+    return sound
+
+
+def _audible_at_all(audio: np.ndarray) -> bool:
+    return float(np.mean(np.square(audio, dtype=np.float64))) > 10.0 ** (SILENT_DB / 10.0)
 
 
 def _all_audible(encoder: FxEncoder, items: Iterable[_Item], hop_seconds: float | None) -> Iterator[_Audible]:
@@ -233,7 +242,7 @@ def _audible(encoder: FxEncoder, item: _Item, hop_seconds: float | None) -> Iter
     for window in windows(item.source, encoder.sample_rate, length, hop, item.sample_rate):
         new = min(hop, window.end_seconds - covered)
         covered = window.end_seconds
-        if float(np.mean(np.square(window.audio, dtype=np.float64))) > 10.0 ** (SILENT_DB / 10.0):
+        if _audible_at_all(window.audio):
             silent = False
             yield _Audible(item, _levelled(window, encoder), new)
     if silent:
