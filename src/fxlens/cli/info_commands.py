@@ -87,21 +87,23 @@ def info(
 def _environment() -> dict[str, Any]:
     import torch
 
-    from fxlens.training.precision import native_bfloat16
+    from fxlens.models.folding import native_bfloat16
 
     def has(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
 
     extras = {extra: has(module) for extra, module in _EXTRAS.items()}
-    device = "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(
+        "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    )
     return {
         "fxlens": __version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else device,
-        "bfloat16": "native" if native_bfloat16() else "emulated",
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
+        "bfloat16": "native" if native_bfloat16(device) else "emulated",
         "models": ", ".join(folder.name for folder in _models_in(_SHIPPED)) or "none shipped",
         "extras": ", ".join(name for name, present in extras.items() if present) or "none",
         "extras_missing": ", ".join(name for name, present in extras.items() if not present) or "none",

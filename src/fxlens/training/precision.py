@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from fxlens.models import folding
-
-
-def native_bfloat16() -> bool:
-    """Whether the device that is fastest here multiplies bfloat16 itself; see ``folding.native_bfloat16``."""
-    return folding.native_bfloat16(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+from fxlens.models.folding import native_bfloat16
 
 
 def choose_precision(wanted: str, accelerator: str = "auto") -> str:
@@ -21,5 +16,5 @@ def choose_precision(wanted: str, accelerator: str = "auto") -> str:
     """
     if wanted == "float32":
         return "32-true"
-    native = folding.native_bfloat16(torch.device("cpu")) if accelerator == "cpu" else native_bfloat16()
-    return "bf16-mixed" if wanted == "bfloat16" or native else "32-true"
+    device = torch.device("cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+    return "bf16-mixed" if wanted == "bfloat16" or native_bfloat16(device) else "32-true"
