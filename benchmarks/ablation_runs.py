@@ -15,13 +15,14 @@ from pathlib import Path
 
 from fxlens import config
 from fxlens.cli import console
-from fxlens.config import EXTENDS, dump, load, to_dict, write_text
+from fxlens.config import EXTENDS, dump, load, to_dict
 from fxlens.data.style_block import StemShelf
 from fxlens.data.style_pool import fill_pool, load_rooms
 from fxlens.dsp.compilation import compile_kernels
 from fxlens.errors import ConfigError, FxLensError
 from fxlens.training.rendering import load_stems, pool_weights
 from fxlens.training.settings import TrainSettings
+from fxlens.whole_files import write_text
 
 CONFIGS = Path(config.__file__).parent / "configs"
 POOL_SEED = 20_240

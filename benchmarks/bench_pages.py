@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fxlens.config import write_text
 from fxlens.evaluation.benchmark.recipe import Recipe
 from fxlens.evaluation.results import SystemFacts
 from fxlens.evaluation.source_version import source_version
+from fxlens.whole_files import write_text
 
 MODEL_PAGE = Path(__file__).parents[1] / "docs" / "model.md"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fxlens.evaluation.benchmark.whole_file import whole_file
+from fxlens.whole_files import whole_file
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")  # Okabe and Ito
 

@@ -22,10 +22,10 @@ from bench_scores import Figure, mean_figure, open_ready, searched, whole_arrays
 from fxlens.audio.output import write
 from fxlens.cli import console
 from fxlens.cli.evaluate_options import Stages
-from fxlens.config import write_text
 from fxlens.evaluation.benchmark.recipe import Recipe, draw_style, make_recipe
 from fxlens.evaluation.benchmark.retrieval import unit_rows
 from fxlens.evaluation.benchmark.run import BenchmarkRun, shard_clips
+from fxlens.whole_files import write_text
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "failures.md"
 FOUND_WITHIN = 10

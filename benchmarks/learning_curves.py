@@ -17,7 +17,7 @@ from bench_pages import MODEL_PAGE, put_into
 
 from fxlens.cli import console
 from fxlens.errors import DataError
-from fxlens.evaluation.benchmark.whole_file import whole_file
+from fxlens.whole_files import whole_file
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "learning-curves.svg"
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")

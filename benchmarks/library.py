@@ -26,13 +26,13 @@ from library_plan import RenderUnit, draw_chains, plan_recordings, render
 from library_search import LibraryFile, search_all
 
 from fxlens.cli import console
-from fxlens.config import write_text
 from fxlens.data.adapters.folder import scan_folder
 from fxlens.data.manifest import Multitrack, load_manifest, manifest_hash, save_manifest
 from fxlens.errors import DataError, FxLensError
 from fxlens.evaluation.benchmark.work_pool import run_units
 from fxlens.index.fx_index import FxIndex
 from fxlens.models.fx_encoder import FxEncoder
+from fxlens.whole_files import write_text
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "library.md"
 DATA = Path(os.environ.get("FXLENS_DATA", Path(__file__).parents[2] / "shared" / "data"))

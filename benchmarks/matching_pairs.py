@@ -25,7 +25,6 @@ import torch
 
 from fxlens import __version__
 from fxlens.audio.loudness import normalize_loudness
-from fxlens.data.manifest import write_atomically
 from fxlens.data.synthesis.synthetic import synthesize_song
 from fxlens.effects.chain import EffectChain
 from fxlens.effects.sampling import draw_effect
@@ -33,6 +32,7 @@ from fxlens.evaluation.matching.distance import distances
 from fxlens.matching.chain_parts import MIX_CHAIN, chain_of
 from fxlens.matching.match import DEFAULT, match
 from fxlens.models.fx_encoder import FxEncoder
+from fxlens.whole_files import write_text
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "matching-pairs.md"
 STEMS = ("drums", "bass", "keys", "lead", "vocals")
@@ -165,10 +165,8 @@ def main(words: list[str] | None = None) -> None:
                 file.flush()
                 print(json.dumps(rows[number]), flush=True)
     done = [rows[number] for number in sorted(rows)]
-    write_atomically(arguments.output, page(done, encoder, arguments))
-    write_atomically(
-        arguments.output.with_suffix(".json"), json.dumps({"made_with": key, "pairs": done}, indent=1) + "\n"
-    )
+    write_text(arguments.output, page(done, encoder, arguments))
+    write_text(arguments.output.with_suffix(".json"), json.dumps({"made_with": key, "pairs": done}, indent=1) + "\n")
     partial.unlink()
     print(table(done)[0])
 

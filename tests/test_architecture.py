@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "fxlens"
 
 LAYERS: list[set[str]] = [
     {"errors"},
+    {"whole_files"},
     {"config", "dsp", "instruments"},
     {"audio"},
     {"effects"},

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fxlens.config import dump, from_dict, load, override, to_dict, write_text
+from fxlens.config import dump, from_dict, load, override, to_dict
 from fxlens.errors import ConfigError, OutputError
 
 
@@ -185,19 +185,6 @@ def test_missing_file_and_binary_file(tmp_path: Path) -> None:
 def test_empty_file_means_defaults(tmp_path: Path) -> None:
     (tmp_path / "o.yaml").write_text("# nothing\n")
     assert load(Optimizer, tmp_path / "o.yaml") == Optimizer()
-
-
-def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_text(tmp_path / "a.txt", "old")
-
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("fxlens.config.os.replace", fail)
-    with pytest.raises(OutputError, match="No space left"):
-        write_text(tmp_path / "a.txt", "new")
-    assert (tmp_path / "a.txt").read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_unwritable_folder(tmp_path: Path) -> None:

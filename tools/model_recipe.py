@@ -15,9 +15,9 @@ from pathlib import Path
 from model_steps import Command, Step
 
 from fxlens.cli.train_command import shipped_config
-from fxlens.config import write_text
 from fxlens.data.material.sources import SOURCES
 from fxlens.describing.figures_page import BEGIN, END
+from fxlens.whole_files import write_text
 
 TOOLS = Path(__file__).parent
 EVALUATION_SONGS = ("everything-is-free/Francium", "kira/*", "muldjord/chaos_god", "sectoid/Feelings", "vocadito/*")

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from fxlens.config import write_text
 from fxlens.errors import FxLensError
+from fxlens.whole_files import write_text
 
 State = Literal["done", "begun", "new", "changed"]
 _LAST_WORDS = 12

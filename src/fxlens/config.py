@@ -20,16 +20,15 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import os
 import re
-import tempfile
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
-from fxlens.errors import ConfigError, OutputError
+from fxlens.errors import ConfigError
+from fxlens.whole_files import write_text
 
 T = TypeVar("T")
 
@@ -66,29 +65,6 @@ def dump(obj: Any, path: str | Path) -> None:
     import yaml
 
     write_text(path, yaml.safe_dump(to_dict(obj), sort_keys=False, allow_unicode=True))
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write text beside ``path`` and rename; missing folders are made.
-
-    Raises:
-        OutputError: the folder cannot be written.
-    """
-    path = Path(path)
-    scratch: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(scratch, 0o666 & ~umask)  # mkstemp makes private files; a result is an ordinary one
-        os.replace(scratch, path)
-    except OSError as error:
-        if scratch is not None:
-            Path(scratch).unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def to_dict(obj: Any) -> Any:

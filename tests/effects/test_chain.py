@@ -274,8 +274,8 @@ def test_files_that_cannot_be_read_or_written(tmp_path):
     (tmp_path / "bad.json").write_text("{", encoding="utf-8")
     with pytest.raises(PresetError, match=r"bad\.json.*not JSON"):
         EffectChain.load(tmp_path / "bad.json")
-    with pytest.raises(OutputError, match="no folder"):
-        EffectChain().save(tmp_path / "no folder" / "chain.json")
+    with pytest.raises(OutputError, match=r"chain\.json: cannot be written \(.*bad\.json is no folder\)"):
+        EffectChain().save(tmp_path / "bad.json" / "chain.json")
 
 
 def test_chains_are_values():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 from collections.abc import Sequence
@@ -13,7 +12,6 @@ import pytest
 from killed_process import kill_often, launcher, needs_proc, seconds_of_work, write_songs
 
 from fxlens.embedding.collect import collect
-from fxlens.embedding.formats import remove_left_overs
 from fxlens.embedding.job import embed_files
 from fxlens.models.fx_encoder import FxEncoder
 
@@ -77,18 +75,9 @@ def test_killed_and_resumed(model: Path, tmp_path: Path, kind: signal.Signals, s
 def test_what_a_kill_while_writing_left_is_removed(encoder: FxEncoder, folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.npz"
     embed_files(encoder, collect([folder]), output)
-    before = output.read_bytes()
-    for name in (".out.npz.123.partial", ".out.npz.errors.jsonl.77.partial", ".another.npz.123.partial"):
+    before, another = output.read_bytes(), ".another.npz.0123abcd.partial.npz"
+    for name in (".out.npz.0123abcd.partial.npz", ".out.npz.errors.jsonl.89abcdef.partial.jsonl", another):
         (tmp_path / name).write_bytes(b"half")
     embed_files(encoder, collect([folder]), output)
     left = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
-    assert left == [".another.npz.123.partial", "out.npz"] and output.read_bytes() == before
-
-
-def test_young_left_overs_may_be_somebodys_work(tmp_path: Path) -> None:
-    young, old = tmp_path / ".x.json.1.partial", tmp_path / ".x.json.2.partial"
-    for path in (young, old):
-        path.touch()
-    os.utime(old, (1.0, 1.0))
-    remove_left_overs(tmp_path / "x.json", older_than_seconds=60.0)
-    assert young.exists() and not old.exists()
+    assert left == [another, "out.npz"] and output.read_bytes() == before

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fxlens.embedding import formats
 from fxlens.embedding.formats import FORMATS, Format, Table, choose_format, rows_path, write_table
 from fxlens.errors import MissingExtraError, OutputError, UsageError
 
@@ -118,7 +117,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_rest(tmp_path: Path, monkeypatch
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(formats.os, "fsync", full)
+    monkeypatch.setattr("fxlens.whole_files.os.fsync", full)
     with pytest.raises(OutputError, match=r"out\.npz: cannot be written \(No space left on device\)"):
         write_table(path, table(2), "npz")
     assert path.read_bytes() == before

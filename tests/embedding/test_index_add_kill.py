@@ -106,7 +106,7 @@ def test_killed_before_there_was_an_index(model: Path, encoder: FxEncoder, tmp_p
     """A folder with half a header is begun anew; one with somebody's file is still refused."""
     index = tmp_path / "library"
     index.mkdir()
-    half = index / ".index.json.4711.partial"
+    half = index / ".index.json.0123abcd.partial.json"
     half.write_text('{"for')
     os.utime(half, (1.0, 1.0))
     songs = write_songs(tmp_path / "songs", 1)

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from fxlens.errors import DataError, FxLensError
-from fxlens.evaluation.benchmark.whole_file import whole_file
 from fxlens.evaluation.benchmark.work_pool import run_units
+from fxlens.whole_files import whole_file
 
 
 def leave_a_file(unit: tuple[Path, int]) -> None:

@@ -124,7 +124,7 @@ def test_failed_save_keeps_the_old_model(tmp_path: Path, monkeypatch: pytest.Mon
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "replace", fail)
+    monkeypatch.setattr("fxlens.whole_files.os.replace", fail)
     with pytest.raises(OutputError, match="No space left"):
         make(1).save_pretrained(tmp_path)
     monkeypatch.undo()

@@ -98,7 +98,7 @@ def prepare(
 
 def _report(output: Path, left_out: dict[Path, str]) -> bool:
     """Say what was left out and list it in ``<output>.errors.jsonl``; tell whether there was any."""
-    from fxlens.config import write_text
+    from fxlens.whole_files import write_text
 
     errors = output.with_name(output.name + ".errors.jsonl")
     if not left_out:

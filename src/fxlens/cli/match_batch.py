@@ -130,7 +130,7 @@ def _row(outcome: StemOutcome) -> dict[str, object]:
 
 def _finish(request: MatchRequest, done: list[StemOutcome], failures: list[Failure]) -> None:
     """Write the table, the sum and the list of failures; say how it went."""
-    from fxlens.data.manifest import write_atomically
+    from fxlens.whole_files import write_text
 
     rows = [_row(outcome) for outcome in done]
     lowered_db = None
@@ -139,12 +139,12 @@ def _finish(request: MatchRequest, done: list[StemOutcome], failures: list[Failu
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_atomically(request.output / TABLE, text.getvalue())
+        write_text(request.output / TABLE, text.getvalue())
         if request.total is not None:
             lowered_db = _sum(request.total, done)
     errors = request.output.with_name(request.output.name + ".errors.jsonl")
     if failures:
-        write_atomically(errors, "".join(json.dumps(asdict(failure)) + "\n" for failure in failures))
+        write_text(errors, "".join(json.dumps(asdict(failure)) + "\n" for failure in failures))
     else:
         errors.unlink(missing_ok=True)
     if request.as_json:

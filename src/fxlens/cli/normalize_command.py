@@ -53,8 +53,8 @@ def normalize(
 
 
 def _report(done: NormalizeResult, output: Path, fit_only: bool) -> None:
-    from fxlens.data.manifest import write_atomically
     from fxlens.data.normalization.normalize import MANIFEST, STATISTICS
+    from fxlens.whole_files import write_text
 
     fitted = done.statistics
     if fit_only:
@@ -70,6 +70,6 @@ def _report(done: NormalizeResult, output: Path, fit_only: bool) -> None:
     for reason in done.left_out.values():
         console.say(reason)
     lines = [json.dumps({"stem": name, "message": reason}) for name, reason in done.left_out.items()]
-    write_atomically(errors, "\n".join(lines) + "\n")
+    write_text(errors, "\n".join(lines) + "\n")
     console.say(f"{len(lines)} stems were left out, see {errors}")
     raise typer.Exit(3)

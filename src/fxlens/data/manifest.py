@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from fxlens.data.multitrack import SPLITS, Multitrack, Stem, manifest_hash, stems_of
-from fxlens.errors import DataError, OutputError
+from fxlens.errors import DataError
+from fxlens.whole_files import write_text
 
 __all__ = [
     "SPLITS",
@@ -26,7 +25,6 @@ __all__ = [
     "manifest_hash",
     "save_manifest",
     "stems_of",
-    "write_atomically",
 ]
 
 
@@ -44,31 +42,7 @@ def save_manifest(path: str | Path, multitracks: Iterable[Multitrack]) -> None:
             raise DataError(f"{path}: the song {multitrack.song!r} occurs twice; give songs distinct names")
         songs.add(multitrack.song)
         lines.append(json.dumps(_to_json(multitrack, path.parent.resolve()), ensure_ascii=False) + "\n")
-    write_atomically(path, "".join(lines))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file under a temporary name beside it, then rename.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(text)
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except OSError as problem:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: cannot be written ({problem.strerror or problem}); is the folder read-only or the disk full?"
-        ) from problem
+    write_text(path, "".join(lines))
 
 
 def load_manifest(path: str | Path) -> list[Multitrack]:

@@ -7,13 +7,13 @@ stem's own.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fxlens.errors import DataError
+from fxlens.whole_files import whole_file
 
 LOWEST_DB = -80.0
 _STEP_DB = 0.5
@@ -53,16 +53,13 @@ def targets_path(folder: Path, number: int) -> Path:
 
 
 def write_targets(folder: Path, number: int, targets: StemTargets) -> None:
-    """Store the targets of block ``number``; a file is whole or not there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = targets_path(folder, number)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, keys=targets.keys, spectra=targets.spectra, query=targets.query, audible=targets.audible)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Store the targets of block ``number``; a file is whole or not there.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with whole_file(targets_path(folder, number)) as scratch, open(scratch, "wb") as file:
+        np.savez(file, keys=targets.keys, spectra=targets.spectra, query=targets.query, audible=targets.audible)
 
 
 def read_targets(folder: Path, number: int) -> StemTargets:

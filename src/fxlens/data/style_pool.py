@@ -9,7 +9,6 @@ finished block is never rendered again.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +21,7 @@ import numpy as np
 from fxlens.data.style_block import BlockSettings, StemShelf, StyleBlock, draw_block, render_block
 from fxlens.effects.recorded_rooms import RecordedRooms, load_folder
 from fxlens.errors import DataError, FxLensError
+from fxlens.whole_files import whole_file, write_text
 
 PROBABILITIES = "probabilities.json"
 _FULL_SCALE = 32767.0
@@ -72,8 +72,11 @@ def block_path(folder: Path, number: int) -> Path:
 
 
 def write_block(folder: Path, number: int, block: StyleBlock) -> None:
-    """Store a block: one int16 array ``[C + 1, 2, 2, T]`` (the last row holds the dry excerpt) and one JSON."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Store a block: one int16 array ``[C + 1, 2, 2, T]`` (the last row holds the dry excerpt) and one JSON.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     peak = np.maximum(np.abs(block.wet).max(axis=(2, 3)), 1e-9)
     dry_peak = max(float(np.abs(block.dry).max()), 1e-9)
     chains, _, channels, samples = block.wet.shape
@@ -81,7 +84,6 @@ def write_block(folder: Path, number: int, block: StyleBlock) -> None:
     stored[:chains] = np.round(block.wet / peak[:, :, None, None] * _FULL_SCALE)
     stored[chains, 0] = np.round(block.dry / dry_peak * _FULL_SCALE)
     path = block_path(folder, number)
-    part = path.with_suffix(f".{os.getpid()}.part")
     lufs = [[v if np.isfinite(v) else None for v in row] for row in block.wet_lufs.tolist()]
     header = {
         "number": number,
@@ -92,14 +94,9 @@ def write_block(folder: Path, number: int, block: StyleBlock) -> None:
         "samples": samples,
         "info": block.info,
     }
-    try:
-        with part.open("wb") as file:
-            np.save(file, stored)
-        part.replace(path)
-        part.write_text(json.dumps(header), encoding="utf-8")
-        part.replace(path.with_suffix(".json"))  # the header comes last: a block with a header is whole
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as scratch, open(scratch, "wb") as file:
+        np.save(file, stored)
+    write_text(path.with_suffix(".json"), json.dumps(header))  # comes last: a block with a header is whole
 
 
 def read_block(folder: Path, number: int) -> StoredBlock:
@@ -141,11 +138,12 @@ def read_probabilities(folder: Path) -> dict[str, float] | None:
 
 
 def write_probabilities(folder: Path, probabilities: Mapping[str, float]) -> None:
-    """Leave effect probabilities for the renderer; blocks not yet rendered will be drawn with them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{PROBABILITIES}.{os.getpid()}.part"
-    part.write_text(json.dumps(dict(probabilities), indent=1), encoding="utf-8")
-    part.replace(folder / PROBABILITIES)
+    """Leave effect probabilities for the renderer; blocks not yet rendered will be drawn with them.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    write_text(folder / PROBABILITIES, json.dumps(dict(probabilities), indent=1))
 
 
 def render_one(

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from fxlens.audio import io
-from fxlens.config import write_text
 from fxlens.demo import picture
 from fxlens.demo.chain_words import chain_words
 from fxlens.demo.movement import WHOLE, Embedded, apart, embed, moved, yardstick
@@ -18,9 +17,9 @@ from fxlens.demo.result import DemoResult
 from fxlens.demo.scene import Scene, draw_strong_chain, song_scene
 from fxlens.demo.stem_files import stem_scene
 from fxlens.effects.chain import EffectChain
-from fxlens.embedding.formats import replace_file
 from fxlens.errors import MissingExtraError, OutputError, UsageError
 from fxlens.models.fx_encoder import FxEncoder
+from fxlens.whole_files import whole_file, write_text
 
 __all__ = ["QUERIES", "DemoResult", "run"]
 
@@ -175,7 +174,8 @@ def _save_embeddings(result: DemoResult, embedded: dict[str, Embedded]) -> DemoR
         "model": np.array(result.model_id),
     }
     path = result.output / "embeddings.npz"
-    replace_file(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+    with whole_file(path) as scratch:
+        np.savez(scratch, allow_pickle=False, **arrays)
     return replace(result, files={**result.files, "embeddings": path})
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from fxlens.audio.waveform import to_waveform
 from fxlens.demo.result import DemoResult
-from fxlens.embedding.formats import replace_file
 from fxlens.errors import MissingExtraError
+from fxlens.whole_files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -265,4 +265,5 @@ def _wrapped(words: str) -> str:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    replace_file(path, lambda file: figure.savefig(file, format="png", dpi=_DPI))
+    with whole_file(path) as scratch:
+        figure.savefig(scratch, format="png", dpi=_DPI)

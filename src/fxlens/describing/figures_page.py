@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from fxlens.config import write_text
 from fxlens.describing.head_files import DescribingHeads
 from fxlens.describing.measuring import ASKED_NAMES, Figures
 from fxlens.describing.report import draw_reliability, effects_table, settings_table
 from fxlens.errors import UsageError
+from fxlens.whole_files import write_text
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 

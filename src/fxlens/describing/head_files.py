@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from fxlens.config import write_text
 from fxlens.describing.calibration import Calibration, Interval, Presence
 from fxlens.describing.network import ASKED, Heads
 from fxlens.describing.quantities import EFFECTS, QUANTITIES
-from fxlens.errors import ModelUnavailableError, OutputError
+from fxlens.errors import ModelUnavailableError
 from fxlens.models import checkpoint
+from fxlens.whole_files import write_bytes, write_text
 
 if TYPE_CHECKING:
     from fxlens.models.fx_encoder import FxEncoder
@@ -57,7 +56,7 @@ def save_heads(folder: str | Path, heads: DescribingHeads) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder = Path(folder)
     tensors = {f"{name}.{key}": _stored(tensor) for name, reading in heads.readings.items()
@@ -74,16 +73,7 @@ def save_heads(folder: str | Path, heads: DescribingHeads) -> None:
         },
         "metadata": heads.metadata,
     }
-    scratch = folder / f".{WEIGHTS}.{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, scratch, metadata={"format": "pt"})
-        os.replace(scratch, folder / WEIGHTS)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    finally:
-        with suppress(OSError):  # the folder may be none
-            scratch.unlink()
+    write_bytes(folder / WEIGHTS, save(tensors, {"format": "pt"}))
     write_text(folder / HEAD, json.dumps(described, indent=1) + "\n")
     _FOUND.pop(heads.model_id, None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from fxlens.describing.quantities import EFFECTS, QUANTITIES
 from fxlens.errors import DataError
 from fxlens.instruments import aliases
 from fxlens.models.fx_encoder import FxEncoder
+from fxlens.whole_files import whole_file
 
 Progress = Callable[[int, int], None]
 _AT_ONCE = 16
@@ -76,6 +76,7 @@ def listen(
 
     Raises:
         DataError: a session is missing, or none can be heard.
+        OutputError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     training = encoder.training
@@ -133,13 +134,8 @@ def _hear(encoder: FxEncoder, session: StoredSession, number: int, seed: int) ->
 def _write(path: Path, sessions: list[dict[str, list[np.ndarray]]]) -> None:
     names = sorted({name for session in sessions for name in session})
     tables = {name: np.concatenate([rows for s in sessions for rows in s.get(name, [])]) for name in names}
-    part = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, **tables)  # type: ignore[arg-type]
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as scratch, open(scratch, "wb") as file:
+        np.savez(file, **tables)  # type: ignore[arg-type]
 
 
 def _joined(shards: list[dict[str, np.ndarray]], reading: str) -> Examples | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import os
 import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -29,7 +28,8 @@ from fxlens.describing.quantities import EFFECTS, QUANTITIES
 from fxlens.describing.session import SessionSettings, draw_session
 from fxlens.describing.shelves import Shelf, shelf_of
 from fxlens.effects.recorded_rooms import RecordedRooms
-from fxlens.errors import DataError, OutputError
+from fxlens.errors import DataError
+from fxlens.whole_files import whole_file
 
 VERSION = 1
 """Counted up when the same draws would be rendered or labelled otherwise."""
@@ -158,26 +158,19 @@ def write_session(path: Path, session: LabelledSession | None, songs: Sequence[s
     clips = np.zeros((0, 2, 1), np.float32) if session is None else session.clips
     labels = () if session is None else session.labels
     peaks = np.maximum(np.abs(clips).max(axis=(1, 2), initial=0.0), 1e-9)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez(
-                file,
-                clips=np.round(clips / peaks[:, None, None] * _FULL_SCALE).astype(np.int16),
-                peaks=peaks,
-                clip=np.array([label.clip for label in labels], dtype=np.int64),
-                query=np.array([label.query for label in labels], dtype=np.str_),
-                change_db=np.array([label.change_db for label in labels]).reshape(len(labels), len(EFFECTS)),
-                values=np.array([label.values for label in labels]).reshape(len(labels), len(QUANTITIES)),
-                songs=np.array(list(songs), dtype=np.str_),
-                fold=np.array(shelf.fold),
-                kind=np.array(shelf.kind),
-            )
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as scratch, open(scratch, "wb") as file:
+        np.savez(
+            file,
+            clips=np.round(clips / peaks[:, None, None] * _FULL_SCALE).astype(np.int16),
+            peaks=peaks,
+            clip=np.array([label.clip for label in labels], dtype=np.int64),
+            query=np.array([label.query for label in labels], dtype=np.str_),
+            change_db=np.array([label.change_db for label in labels]).reshape(len(labels), len(EFFECTS)),
+            values=np.array([label.values for label in labels]).reshape(len(labels), len(QUANTITIES)),
+            songs=np.array(list(songs), dtype=np.str_),
+            fold=np.array(shelf.fold),
+            kind=np.array(shelf.kind),
+        )
 
 
 def read_session(path: Path) -> StoredSession:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 from fxlens.describing.measuring import ASKED_NAMES, Figures
 from fxlens.describing.quantities import EFFECTS, QUANTITIES
 from fxlens.describing.wording import label_of
-from fxlens.errors import MissingExtraError, OutputError
+from fxlens.errors import MissingExtraError
+from fxlens.whole_files import whole_file
 
 _COLOURS = {"whole": "#0072B2", "instrument": "#D55E00"}
 _NAMED = {"whole": "whole", "instrument": "one instrument, by name"}
@@ -117,7 +117,8 @@ def draw_reliability(figures: Mapping[str, Mapping[str, Figures]], path: Path) -
             axis.set_xlabel("probability said")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-        _save(figure, path)
+        with whole_file(path) as scratch:
+            figure.savefig(scratch, format="svg", metadata={"Date": None})
 
 
 def _diagram(axis: Any, readings: Mapping[str, Figures], effect: str) -> None:
@@ -133,15 +134,3 @@ def _diagram(axis: Any, readings: Mapping[str, Figures], effect: str) -> None:
     axis.set_xticks([0, 0.5, 1])
     axis.set_yticks([0, 0.5, 1])
     axis.set_aspect("equal")
-
-
-def _save(figure: Any, path: Path) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(part, format="svg", metadata={"Date": None})
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ import numpy as np
 
 from fxlens.describing.description import LEAST_PROBABILITY, Description
 from fxlens.describing.wording import label_of
-from fxlens.errors import MissingExtraError, OutputError, UsageError
+from fxlens.errors import MissingExtraError, UsageError
+from fxlens.whole_files import whole_file
 
 _SURE, _UNSURE = "#0072B2", "#999999"
 _NOT_SURE = next(least for least, verdict in LEAST_PROBABILITY if verdict == "not sure")
@@ -106,11 +106,5 @@ def clock(seconds: float) -> str:
 
 def _save(figure: Any, path: Path) -> None:
     form = path.suffix.lower().removeprefix(".")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        figure.savefig(part, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as scratch:
+        figure.savefig(scratch, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)

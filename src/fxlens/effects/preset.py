@@ -20,13 +20,13 @@ folder itself is given to whoever reads the preset.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from fxlens.effects.effect import Effect
-from fxlens.errors import OutputError, PresetError
+from fxlens.errors import PresetError
+from fxlens.whole_files import write_text
 
 FORMAT = "fxlens.chain/1"
 
@@ -63,16 +63,7 @@ def save_preset(effects: Iterable[Effect], path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    text = write_preset(effects) + "\n"
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        try:
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: the preset cannot be written: {error.strerror or error}") from error
+    write_text(path, write_preset(effects) + "\n")
 
 
 def load_preset(path: Path) -> tuple[Effect, ...]:

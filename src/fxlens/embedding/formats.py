@@ -6,23 +6,20 @@ import csv
 import io
 import json
 import os
-import re
-import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
 import numpy as np
 
-from fxlens.errors import MissingExtraError, OutputError, UsageError
+from fxlens.errors import MissingExtraError, UsageError
+from fxlens.whole_files import whole_file
 
 Format = Literal["npz", "npy", "csv", "jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-_PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,8 @@ def write_table(output: Path, table: Table, form: Format) -> None:
         OutputError: the folder cannot be written, or the disk is full.
     """
     if form == "npy":
-        replace_file(rows_path(output), lambda file: _write_lines(file, _row_lines(table)))
+        with whole_file(rows_path(output)) as scratch, open(scratch, "wb") as file:
+            _write_lines(file, _row_lines(table))
     writers: dict[str, Callable[[IO[bytes], Table], None]] = {
         "npz": _write_npz,
         "npy": lambda file, table: _write_array(file, table.embedding),
@@ -95,44 +93,8 @@ def write_table(output: Path, table: Table, form: Format) -> None:
         "jsonl": lambda file, table: _write_lines(file, _json_lines(table)),
         "parquet": _write_parquet,
     }
-    replace_file(output, lambda file: writers[form](file, table))
-
-
-def replace_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Call ``write`` with a new file beside ``path``, then rename it.
-
-    Raises:
-        OutputError: it cannot be written; what was at ``path`` before is still there.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(beside, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); check permissions and free space of {path.parent}"
-        ) from None
-    finally:
-        with suppress(OSError):
-            beside.unlink()
-
-
-def remove_left_overs(path: Path, older_than_seconds: float = 0.0) -> None:
-    """Remove what writers of ``path`` that were killed left beside it.
-
-    Args:
-        path: the file that was to be written.
-        older_than_seconds: younger ones stay: another process may be at work on them.
-    """
-    named = re.compile(rf"\.{re.escape(path.name)}\.\d+{re.escape(_PARTIAL)}")
-    with suppress(OSError):
-        for beside in path.parent.iterdir():
-            if named.fullmatch(beside.name) and time.time() - beside.stat().st_mtime >= older_than_seconds:
-                beside.unlink()
+    with whole_file(output) as scratch, open(scratch, "wb") as file:
+        writers[form](file, table)
 
 
 def _write_array(file: IO[bytes], array: np.ndarray) -> None:

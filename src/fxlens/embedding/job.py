@@ -12,24 +12,17 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fxlens.embedding.formats import (
-    Format,
-    Table,
-    choose_format,
-    remove_left_overs,
-    replace_file,
-    rows_path,
-    write_table,
-)
+from fxlens.embedding.formats import Format, Table, choose_format, rows_path, write_table
 from fxlens.embedding.in_order import Failure, in_order
 from fxlens.embedding.journal import Entry, Journal
 from fxlens.embedding.network import Network
 from fxlens.embedding.settings import EmbedSettings, binding
 from fxlens.models import encoding
+from fxlens.whole_files import remove_left_overs, write_text
 
 if TYPE_CHECKING:
     from fxlens.models.fx_encoder import FxEncoder
@@ -152,9 +145,5 @@ def _write_errors(output: Path, failures: Sequence[Failure]) -> Path | None:
         path.unlink(missing_ok=True)
         return None
     lines = "".join(json.dumps(dataclasses.asdict(failure), ensure_ascii=True) + "\n" for failure in failures)
-
-    def write(file: IO[bytes]) -> None:
-        file.write(lines.encode("ascii"))
-
-    replace_file(path, write)
+    write_text(path, lines)
     return path

@@ -22,10 +22,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fxlens.data.manifest import write_atomically
 from fxlens.errors import DataError
 from fxlens.evaluation.source_version import source_version
 from fxlens.evaluation.systems.system import System
+from fxlens.whole_files import write_text
 
 FORMAT = "fxlens results 1"
 _UNAVAILABLE = "unavailable:"
@@ -174,7 +174,7 @@ def save_results(path: str | Path, results: Iterable[Result]) -> None:
         row = {key: value for key, value in asdict(result).items() if key not in ("system", "origin")}
         rows.append({**row, "system": result.system.identity, "origin": name})
     content = {"format": FORMAT, "systems": systems, "origins": origins, "results": rows}
-    write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def load_results(path: str | Path) -> list[Result]:

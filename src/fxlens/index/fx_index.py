@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from fxlens.embedding.collect import collect
-from fxlens.embedding.formats import remove_left_overs, replace_file
 from fxlens.embedding.settings import EmbedSettings
 from fxlens.errors import DataError, ModelUnavailableError, OutputError, UsageError
 from fxlens.index.adding import Added, add_files
@@ -19,6 +18,7 @@ from fxlens.index.lance_column import LanceColumn
 from fxlens.index.ranking import Column, Hit, Moment, Ranked, Reference, blend, rank
 from fxlens.index.ranking_near import NearColumn, rank_near
 from fxlens.index.vectors import VectorFile
+from fxlens.whole_files import remove_left_overs, write_text
 
 if TYPE_CHECKING:
     from fxlens.models.encoding import Source
@@ -101,11 +101,7 @@ class FxIndex:
         }
         if backend == "lance":
             LanceColumn(folder, "", encoder.embedding_dim)  # says what is missing before there is an index
-
-        def write(file: IO[bytes]) -> None:
-            file.write((json.dumps(header, indent=1) + "\n").encode())
-
-        replace_file(folder / _HEADER, write)
+        write_text(folder / _HEADER, json.dumps(header, indent=1) + "\n")
         return cls(folder, header)
 
     @classmethod

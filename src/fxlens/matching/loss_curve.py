@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 from typing import Any
 
-from fxlens.data.manifest import write_atomically
 from fxlens.errors import MissingExtraError, OutputError, UsageError
 from fxlens.matching.optimise import Optimised
+from fxlens.whole_files import whole_file, write_text
 
 SUFFIXES = (".csv", ".svg", ".png")
 
@@ -49,18 +48,11 @@ def write_curve(path: Path, search: Optimised) -> None:
             for step, loss in enumerate(curve)
             if math.isfinite(loss)
         ]
-        write_atomically(path, "restart,step,loss\n" + "".join(rows))
+        write_text(path, "restart,step,loss\n" + "".join(rows))
         return
-    picture = io.BytesIO()
-    _drawn(search).savefig(picture, format=path.suffix.lower().removeprefix("."), dpi=120)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(picture.getvalue())
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    figure = _drawn(search)
+    with whole_file(path) as scratch:
+        figure.savefig(scratch, format=path.suffix.lower().removeprefix("."), dpi=120)
 
 
 def _drawn(search: Optimised) -> Any:

@@ -13,13 +13,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from fxlens.audio.output import write
-from fxlens.data.manifest import write_atomically
 from fxlens.effects.chain import EffectChain
 from fxlens.effects.streaming_file import render_file
 from fxlens.errors import OutputError
 from fxlens.matching.dry_track import DryTrack, mono_was_said
 from fxlens.matching.optimise import Optimised
 from fxlens.matching.reference import Target
+from fxlens.whole_files import write_text
 
 Level: TypeAlias = Literal["dry", "reference"] | float
 
@@ -124,7 +124,7 @@ class Match:
             raise OutputError(f"{folder}: cannot be made ({error.strerror or error}); choose another folder") from None
         self.write(folder / "match.wav")
         self.chain.save(folder / "preset.json")
-        write_atomically(folder / "report.json", json.dumps(self.figures(), indent=1) + "\n")
+        write_text(folder / "report.json", json.dumps(self.figures(), indent=1) + "\n")
 
 
 def audio_of(track: DryTrack, chain: EffectChain) -> np.ndarray:

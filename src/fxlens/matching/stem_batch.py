@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fxlens.data.manifest import write_atomically
 from fxlens.effects.chain import EffectChain
 from fxlens.effects.export.formats import export
 from fxlens.errors import AudioError, FxLensError, MissingExtraError, OutputError, UsageError
@@ -17,6 +16,7 @@ from fxlens.matching.match import DEFAULT, match
 from fxlens.matching.match_result import Level, Match
 from fxlens.matching.settings import MatchSettings, Report
 from fxlens.matching.stem_plan import StemPlan
+from fxlens.whole_files import write_text
 
 if TYPE_CHECKING:
     from fxlens.models.fx_encoder import FxEncoder
@@ -136,7 +136,7 @@ def write_beside(plan: StemPlan, found: Match, exports: Sequence[str], preset: P
     found.chain.save(files[0])
     for format in exports:
         files.append(plan.beside(EXPORTS[format]))
-        write_atomically(files[-1], export(found.chain, format, max(found.sample_rate, 8000)).text)
+        write_text(files[-1], export(found.chain, format, max(found.sample_rate, 8000)).text)
     return files
 
 
@@ -155,7 +155,7 @@ def _written(plan: StemPlan, found: Match, exports: Sequence[str], made_from: st
     write_beside(plan, found, exports)
     figures = {"query": plan.query, **found.figures()}
     told = {"made_from": made_from, "figures": figures, "effects": json.loads(found.matched.to_json())}
-    write_atomically(plan.beside(REPORT), json.dumps(told, indent=1) + "\n")  # last: it says that all is there
+    write_text(plan.beside(REPORT), json.dumps(told, indent=1) + "\n")  # last: it says that all is there
     return StemOutcome(plan, figures, found.matched)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,9 +18,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from fxlens.config import write_text
-from fxlens.errors import ModelUnavailableError, OutputError, UsageError
+from fxlens.errors import ModelUnavailableError, UsageError
 from fxlens.models.hub import fetch, first_line
+from fxlens.whole_files import write_bytes, write_text
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 SHIPPED = "fxlens-small"
@@ -65,7 +64,7 @@ def write(
         OutputError: the folder cannot be written.
         UsageError: a weight is too large for float16.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from fxlens import __version__
 
@@ -79,15 +78,7 @@ def write(
         "weights": {"dtype": dtype, "sha256": weights_hash(tensors)},
         "metadata": checkpoint.metadata,
     }
-    scratch = folder / f".{WEIGHTS}.{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, scratch, metadata={"format": "pt"})
-        os.replace(scratch, folder / WEIGHTS)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    finally:
-        scratch.unlink(missing_ok=True)
+    write_bytes(folder / WEIGHTS, save(tensors, {"format": "pt"}))
     write_text(folder / CONFIG, json.dumps(head, indent=2) + "\n")
     if not (folder / CARD).exists():
         write_text(folder / CARD, _card(checkpoint))

@@ -9,10 +9,9 @@ metadata say how long and how loud.
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from fxlens.errors import MissingExtraError, OutputError, UsageError
 from fxlens.models.folding import FoldedNetwork
 from fxlens.models.frontend_products import LogMelProducts
 from fxlens.models.heard import Heard
+from fxlens.whole_files import write_bytes
 
 if TYPE_CHECKING:
     from fxlens.models.fx_encoder import FxEncoder
@@ -98,7 +98,8 @@ def export_onnx(
     model.producer_name, model.producer_version = "fxlens", __version__
     data = model.SerializeToString()
     _check(runtime, data, graph, encoder, open_query)
-    return _write(Path(path), data)
+    write_bytes(path, data)
+    return Path(path)
 
 
 def _packages() -> tuple[Any, Any]:
@@ -195,19 +196,3 @@ def _check(runtime: Any, data: bytes, graph: _Graph, encoder: FxEncoder, open_qu
             f"{encoder.config.name}: onnxruntime {runtime.__version__} differs from torch by {difference:.1e}, "
             f"more than {PARITY:g}; nothing was written; try another version of onnxruntime"
         )
-
-
-def _write(path: Path, data: bytes) -> Path:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); check permissions and free space of {path.parent}"
-        ) from None
-    finally:
-        with suppress(OSError):
-            beside.unlink()
-    return path

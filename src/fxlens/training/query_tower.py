@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from fxlens.data.excerpts import draw_excerpt, load_excerpt
@@ -29,6 +29,7 @@ from fxlens.errors import DataError
 from fxlens.models.instrument_query import content_id
 from fxlens.models.offline_query import SHIPPED, load_text_table
 from fxlens.models.query_tower import FRONTEND, SAMPLE_RATE, WINDOW_SECONDS, QueryTower
+from fxlens.whole_files import write_bytes, write_text
 
 LEAST_ACTIVE_SECONDS = 2.0
 LEAST_RMS = 1e-4
@@ -166,8 +167,7 @@ def accuracy(tower: QueryTower, examples: Examples, class_vectors: Tensor, class
 def write(tower: QueryTower, folder: Path, report: dict[str, object]) -> None:
     """Write ``model.safetensors`` (float16) beside the text table, and what was measured into its config."""
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in tower.state_dict().items()}
-    save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "model.safetensors")
-    (folder / "model.safetensors").chmod(0o644)
+    write_bytes(folder / "model.safetensors", save({k: v.contiguous() for k, v in tensors.items()}))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     files = [folder / n for n in ("vocabulary.txt", "text.safetensors", "model.safetensors")]
     config |= {
@@ -175,7 +175,7 @@ def write(tower: QueryTower, folder: Path, report: dict[str, object]) -> None:
         "sha256": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
         "audio": report,
     }
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

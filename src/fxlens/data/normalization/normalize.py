@@ -24,7 +24,6 @@ from fxlens.data.manifest import (
     manifest_hash,
     save_manifest,
     stems_of,
-    write_atomically,
 )
 from fxlens.data.normalization.journal import Journal, add_from_json, measurement_to_json, name_of
 from fxlens.data.normalization.report import summary, to_csv
@@ -34,6 +33,7 @@ from fxlens.fxnorm.fitting import Member, fit
 from fxlens.fxnorm.instrument_settings import settings_of
 from fxlens.fxnorm.statistics import ClassStatistics, Statistics, load_statistics
 from fxlens.fxnorm.steps import Measurement, Step, hear, walk
+from fxlens.whole_files import write_text
 
 MANIFEST, STATISTICS, REPORT, SUMMARY = "manifest.jsonl", "statistics.json", "report.csv", "summary.md"
 JOURNAL = "normalize.journal"
@@ -122,13 +122,13 @@ def normalize_stems(
     _open_folder(output, settings)
     job = _Job(output, settings, songs, progress)
     statistics = given or job.fit()
-    write_atomically(output / STATISTICS, statistics.to_json())
+    write_text(output / STATISTICS, statistics.to_json())
     result = NormalizeResult(statistics, left_out=job.left_out)
     if not settings.fit_only:
         job.apply(statistics, result)
         result.summary = summary(result.reports)
-        write_atomically(output / REPORT, to_csv(result.reports))
-        write_atomically(output / SUMMARY, result.summary)
+        write_text(output / REPORT, to_csv(result.reports))
+        write_text(output / SUMMARY, result.summary)
         save_manifest(output / MANIFEST, result.multitracks)
     return result
 

@@ -8,8 +8,6 @@ the envelope falls on by 12 dB per octave and is noise there.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,8 @@ import soxr
 from fxlens.audio import io
 from fxlens.data.midi.fluidsynth import SAMPLE_RATE
 from fxlens.data.singing.syllables import FRAME_SECONDS, Syllable, find_syllables
-from fxlens.errors import AudioError, DataError, MissingExtraError, OutputError
+from fxlens.errors import AudioError, DataError, MissingExtraError
+from fxlens.whole_files import whole_file
 
 FFT_SIZE = 2048
 BANDS = 160
@@ -187,23 +186,17 @@ def _continued(name: str, spectrum_db: np.ndarray, syllables: Sequence[Syllable]
 
 
 def save_bank(path: str | Path, bank: SpeechBank) -> None:
-    """Write a speaker as .npz, beside its place first and then renamed.
+    """Write a speaker as .npz: a file that is whole or not there.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    path = Path(path)
     table = np.array([(s.begin, s.vowel, s.end) for s in bank.syllables], dtype=np.int64)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as file:
-            np.savez(
-                file, name=np.array(bank.name), spectrum_db=bank.spectrum_db, noisiness=bank.noisiness,
-                voiced=bank.voiced, syllables=table, pitch_hz=np.array(bank.pitch_hz),
-            )  # fmt: skip
-        os.replace(file.name, path)
-    except OSError as problem:
-        raise OutputError(f"{path}: cannot be written ({problem.strerror or problem})") from problem
+    with whole_file(path) as scratch, open(scratch, "wb") as file:
+        np.savez(
+            file, name=np.array(bank.name), spectrum_db=bank.spectrum_db, noisiness=bank.noisiness,
+            voiced=bank.voiced, syllables=table, pitch_hz=np.array(bank.pitch_hz),
+        )  # fmt: skip
 
 
 def read_bank(path: str | Path) -> SpeechBank:

@@ -25,8 +25,8 @@ from fxlens.evaluation.benchmark.audio_queries import AudioQueries, load_query
 from fxlens.evaluation.benchmark.pools import Pool
 from fxlens.evaluation.benchmark.recipe import Recipe, draw_songs
 from fxlens.evaluation.benchmark.task_clips import ShardClips
-from fxlens.evaluation.benchmark.whole_file import whole_file
 from fxlens.evaluation.systems.system import InstrumentQuery, InstrumentSystem, System
+from fxlens.whole_files import whole_file
 
 Family = Literal["whole", "extract", "controlled"]
 Arrays = Mapping[str, "np.ndarray | str"]

@@ -21,7 +21,7 @@ from fxlens.errors import AudioError, DataError, OutputError
 from fxlens.evaluation.benchmark.pools import Pool
 from fxlens.evaluation.benchmark.recipe import Recipe, draw_style, generator
 from fxlens.evaluation.benchmark.renderer import render_clip
-from fxlens.evaluation.benchmark.whole_file import whole_file
+from fxlens.whole_files import whole_file, write_text
 
 FULL_SCALE = 32767.0
 BYTES_PER_SAMPLE = 1.4
@@ -98,8 +98,7 @@ def write_shard(path: Path, shard: Shard, sample_rate: int) -> None:
             )
         except soundfile.LibsndfileError as error:
             raise OutputError(f"{path}: cannot be written ({error}); is the disk full?") from error
-    with whole_file(path.with_suffix(".json")) as beside:
-        beside.write_text(json.dumps({"lufs": shard.lufs.tolist()}), encoding="utf-8")
+    write_text(path.with_suffix(".json"), json.dumps({"lufs": shard.lufs.tolist()}))
 
 
 def read_shard(path: Path) -> Shard | None:

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fxlens.data.manifest import write_atomically
 from fxlens.dsp.compilation import compile_kernels
 from fxlens.errors import DataError
 from fxlens.evaluation.benchmark.evaluate import Conditions
@@ -39,6 +38,7 @@ from fxlens.evaluation.matching.triplets import (
 from fxlens.evaluation.results import Origin, Result, SystemFacts
 from fxlens.evaluation.systems.system import DifferentiableSystem
 from fxlens.matching.settings import MatchSettings
+from fxlens.whole_files import write_text
 
 SEARCH = MatchSettings(learning_rate=0.1, pull=1.0)
 """How an evaluation searches. Rate and pull were chosen on training songs, see docs/matching.md."""
@@ -201,7 +201,7 @@ def _match(unit: _Unit) -> None:
         rows = oracle_rows(triplets, unit.search, rate)
     else:
         rows = system_rows(unit.line.source.system(), triplets, unit.line.content, unit.search, rate)
-    write_atomically(unit.path, json.dumps(rows, indent=1) + "\n")
+    write_text(unit.path, json.dumps(rows, indent=1) + "\n")
 
 
 def _read(path: Path) -> list[Row]:

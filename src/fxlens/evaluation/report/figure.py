@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fxlens.errors import MissingExtraError
-from fxlens.evaluation.benchmark.whole_file import whole_file
 from fxlens.evaluation.results import Result
+from fxlens.whole_files import whole_file
 
 METRICS = ("R@1", "R@5", "R@10")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")

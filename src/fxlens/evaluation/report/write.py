@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fxlens.data.manifest import write_atomically
 from fxlens.errors import DataError, MissingExtraError
 from fxlens.evaluation.report.figure import draw_figure2
 from fxlens.evaluation.report.layout import by_origin, tables_of
 from fxlens.evaluation.report.table import markdown, tidy_csv, wide_csv
 from fxlens.evaluation.results import Result, load_results, merge
+from fxlens.whole_files import write_text
 
 _PLACE = re.compile(r"(<!-- fxlens report: ([\w-]+) -->\n).*?(<!-- end of report -->)", re.DOTALL)
 
@@ -55,7 +55,7 @@ def write_report(
         endings = {".md": texts[table.name], ".csv": wide_csv(table), "-figures.csv": tidy_csv(table)}
         for ending, text in endings.items():
             written.append(folder / f"{table.name}{ending}")
-            write_atomically(written[-1], text)
+            write_text(written[-1], text)
     groups = by_origin(r for r in results if r.protocol == "retrieval")
     for number, own in enumerate(groups.values(), start=1):
         name = "figure2" if number == 1 else f"figure2-{number}"
@@ -86,4 +86,4 @@ def _fill(page: Path, texts: dict[str, str]) -> None:
     lacking = [name for name in wanted if name not in texts]
     if lacking:
         raise DataError(f"{page}: asks for {', '.join(lacking)}; these results fill: {', '.join(texts) or 'none'}")
-    write_atomically(page, _PLACE.sub(lambda match: f"{match[1]}\n{texts[match[2]]}\n{match[3]}", old))
+    write_text(page, _PLACE.sub(lambda match: f"{match[1]}\n{texts[match[2]]}\n{match[3]}", old))
