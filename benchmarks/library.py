@@ -1,6 +1,6 @@
 """A library of real recordings under known chains: is the same chain found on another song, and how fast?
 
-    python benchmarks/library.py --work FOLDER -m MODEL
+    python benchmarks/library.py --work FOLDER --manifest real.jsonl -m MODEL
 
 Takes every stem and every mix below FXLENS_DATA (or ``--data``), renders an excerpt of each under 20 drawn chains into
 FOLDER, adds the files with ``fxlens index add`` and searches by every one of them. Writes docs/benchmarks/library.md
@@ -98,6 +98,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--work", type=Path, required=True, help="folder for files, index and notes; 2 MB a file")
     made.add_argument("--data", type=Path, default=DATA, help="recordings; default: FXLENS_DATA")
     made.add_argument("-m", "--model", help="folder or name; the shipped model if not given")
+    made.add_argument(
+        "--manifest",
+        action="append",
+        type=Path,
+        default=[],
+        help="whose songs of split evaluation get rows; repeatable",
+    )
     made.add_argument("--chains", type=int, default=20)
     made.add_argument("--seconds", type=float, default=20.0, help="of every recording")
     made.add_argument("--songs", type=int, help="only the first so many, for a trial")
@@ -132,7 +139,8 @@ def main(words: list[str] | None = None) -> None:
     adding = add(files, work, index, arguments.model, arguments.jobs)
     with FxIndex.open(index) as opened, console.Progress(" search") as progress:
         searches = search_all(opened, encoder, files, index.with_name(index.name + ".searches.jsonl"), progress)
-    scores = rows_of(searches, files, arguments.seed)
+    unheard = {song.song for one in arguments.manifest for song in load_manifest(one) if song.split == "evaluation"}
+    scores = rows_of(searches, files, arguments.seed, unheard)
     times, facts = speed(adding, searches, arguments.seconds)
     text = page(recordings, files, scores, times, encoder, manifest_hash(songs), arguments)
     write_page(

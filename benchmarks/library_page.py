@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,18 +29,39 @@ help.
 library. Cells: share of queries, in percent, with a 95 % bootstrap interval over the queries' songs; after the bar:
 chance, the probability that a random order of the same candidates has at least one file of that chain among as many
 places (hypergeometric, from the numbers of candidates and of files of that chain, mean over the queries).
+{unheard}"""
+
+UNHEARD = """
+The model was trained on many of these recordings, under other chains. Rows *not trained on* are searched by songs that
+it has never heard; what is found may be of any song.
 """
 
 
-def rows_of(searches: Sequence[Search], files: Sequence[LibraryFile], seed: int) -> dict[str, dict[str, Score]]:
-    """Scores by what is searched by (an instrument, stems, mixes), then by scope."""
+def rows_of(
+    searches: Sequence[Search], files: Sequence[LibraryFile], seed: int, unheard: Collection[str] = ()
+) -> dict[str, dict[str, Score]]:
+    """Scores by what is searched by (an instrument, stems, mixes), then by scope.
+
+    Args:
+        searches: of all files.
+        files: the library.
+        seed: of the bootstrap.
+        unheard: songs that the model was not trained on; queries of theirs have rows of their own.
+    """
     by_path = {file.path: file for file in files}
     instruments = sorted({file.instrument for file in files} - {MIX})
-    groups = {name: {name} for name in instruments} | {"all stems": set(instruments), "mixes": {MIX}}
+    songs = {file.song for file in files}
+    everywhere = {"all stems": set(instruments), "mixes": {MIX}}
+    groups = {name: ({name}, songs) for name in instruments} | {n: (m, songs) for n, m in everywhere.items()}
+    groups |= {f"{name}, songs not trained on": (members, set(unheard)) for name, members in everywhere.items()}
     found: dict[str, dict[str, Score]] = {}
-    for name, members in groups.items():
+    for name, (members, of) in groups.items():
         for scope in ("instrument", "all"):
-            own = [s for s in searches if s.scope == scope and by_path[s.path].instrument in members]
+            own = [
+                s
+                for s in searches
+                if s.scope == scope and by_path[s.path].instrument in members and by_path[s.path].song in of
+            ]
             if own:
                 found.setdefault(name, {})[scope] = score(own, lambda path: by_path[path].song, seed)
     return found
@@ -101,6 +122,7 @@ def page(
         recordings=len(recordings), stems=len(recordings) - mixes, mixes=mixes, chains=arguments.chains,
         songs=len({one.song for one in recordings}), seconds=arguments.seconds, files=len(files), lufs=WORKING_LUFS,
         hours=len(files) * arguments.seconds / 3600.0,
+        unheard=UNHEARD if any(name.endswith("not trained on") for name in scores) else "",
     )  # fmt: skip
     source = (
         f"Model {encoder.model_id}; fxlens {source_version()}; seed {arguments.seed}; manifest {sha256[:12]}; "

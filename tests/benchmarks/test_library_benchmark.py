@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from library_page import rows_of
 from library_plan import MIX, RATE, RenderUnit, draw_chains, plan_recordings, render
 from library_search import LibraryFile, Search, chance, score, search_all
 
@@ -45,6 +46,16 @@ def test_songs_are_drawn_with_all_their_queries() -> None:
     assert found.chance[1] == pytest.approx(10.0) and found.chance[10] == 100.0
     later = score([Search("a/0", "all", 7, 10, 1, 0.0, 0.0)], lambda path: path[0])
     assert [later.found[k].value for k in (1, 5, 10)] == [0.0, 0.0, 100.0]
+
+
+def test_songs_not_trained_on_have_rows_of_their_own() -> None:
+    files = [LibraryFile(f"/{song}", song, instrument, 0) for song, instrument in (("a", "drums"), ("b", "drums"))]
+    searches = [Search(file.path, "all", rank, 10, 1, 0.0, 0.0) for file, rank in zip(files, (1, 0), strict=True)]
+    assert set(rows_of(searches, files, 0)) == {"drums", "all stems"}
+    found = rows_of(searches, files, 0, unheard=["b"])
+    assert found["all stems"]["all"].found[1].value == 50.0
+    assert found["all stems, songs not trained on"]["all"].found[1].value == 0.0
+    assert found["all stems, songs not trained on"]["all"].queries == 1
 
 
 class Told:
