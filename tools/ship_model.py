@@ -60,7 +60,7 @@ def origin(runs: Sequence[Path]) -> dict[str, Any]:
     settings = [load(TrainSettings, run / "config.yaml", ()) for run in runs]
     songs = [song for path in settings[-1].material.manifests for song in load_manifest(path)]
     return {
-        "license": "apache-2.0",
+        "license": "Apache-2.0",
         "fxlens": source_version(),
         "manifest": manifest_hash(songs),
         "runs": [{"objective": s.objective, "seed": s.seed, "steps": s.steps} for s in settings],
