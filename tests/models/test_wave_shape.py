@@ -49,6 +49,19 @@ def test_shapes_are_those_of_the_samples() -> None:
     assert float(found[-1]) == pytest.approx(np.log10(np.mean(side**2) / np.mean(mid**2)) / 3.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("samples", [HOP, 3 * HOP, 3 * HOP + 1, 4 * HOP - 1, 5 * HOP + 300])
+@pytest.mark.parametrize("channels", ["lr", "lrms"])
+def test_one_pass_finds_what_tensors_find(samples: int, channels: str) -> None:
+    """With a gradient it goes by tensors, without one by a compiled loop; edges of the clip lie anywhere in a frame."""
+    audio = torch.from_numpy(clip(samples=samples))[None].repeat(2, 1, 1) * torch.tensor([1.0, 1e-3]).reshape(2, 1, 1)
+    rows, frames = WaveRows(HOP, channels), samples // HOP + 1
+    once = rows(audio, frames)
+    by_tensors = rows(audio.clone().requires_grad_(), frames)
+    assert by_tensors.requires_grad and not once.requires_grad
+    assert once.shape == (2, len(channels), ROWS, frames)
+    assert torch.allclose(once, by_tensors.detach(), atol=2e-6)
+
+
 def test_shapes_do_not_follow_the_level() -> None:
     assert torch.allclose(measured(clip()), measured(clip() * np.float32(0.25)), atol=2e-3)
 

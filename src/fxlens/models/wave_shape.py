@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from fxlens.dsp.frame_sums import SUMS, frame_sums
 
 ROWS = 7
 """Peak, mean square and mean fourth power, peak and mean square of the slope, and two measures of asymmetry."""
@@ -21,6 +24,11 @@ ROWS = 7
 _FLOOR = 1e-12  # of a mean square: -120 dBFS
 _REST = 5.0  # of log10 of power under the loudest frame: frames below are rests
 _SHAPES = 11
+_LR = [[1.0, 0.0], [0.0, 1.0]]
+_MATRICES = {
+    "lr": np.array(_LR, np.float32),
+    "lrms": np.array([*_LR, [0.5, 0.5], [0.5, -0.5]], np.float32),
+}
 
 
 class WaveRows(nn.Module):
@@ -42,26 +50,57 @@ class WaveRows(nn.Module):
             audio: to measure.
             frames: how many there shall be, at most ``T // hop_length + 1``; the last one is filled with zeros.
         """
-        if self.channels == "lrms":
-            left, right = audio[:, :1], audio[:, 1:]
-            audio = torch.cat((audio, 0.5 * (left + right), 0.5 * (left - right)), dim=1)
-        length = frames * self.hop_length
-        padded = F.pad(audio, (1, self.hop_length))
-        wave = padded[..., 1 : 1 + length].reshape(audio.shape[0], -1, frames, self.hop_length)
-        slope = wave - padded[..., :length].reshape(audio.shape[0], -1, frames, self.hop_length)
-        size, square = wave.abs(), wave.square()
-        power = square.mean(dim=-1)
+        found = _summed_at_once if _may_leave_torch(audio) else _summed_by_torch
+        sums = found(audio, _MATRICES[self.channels], self.hop_length, frames).unbind(dim=2)
+        peak, power, fourth, slope_peak, slope, signed_power, cube, size_cube = sums
         rows = (
-            _log(size.amax(dim=-1).square()),
+            _log(peak.square()),
             _log(power),
-            0.5 * _log(square.square().mean(dim=-1), _FLOOR**2),
-            _log(slope.abs().amax(dim=-1).square()),
-            _log(slope.square().mean(dim=-1)),
-            6.0 * (wave * size).mean(dim=-1) / power.clamp(min=_FLOOR),
-            3.0 * (wave * square).mean(dim=-1) / (size * square).mean(dim=-1).clamp(min=_FLOOR**1.5),
+            0.5 * _log(fourth, _FLOOR**2),
+            _log(slope_peak.square()),
+            _log(slope),
+            6.0 * signed_power / power.clamp(min=_FLOOR),
+            3.0 * cube / size_cube.clamp(min=_FLOOR**1.5),
         )
         scaled = [row / 6.0 + 1.0 for row in rows[:5]] + [row / 6.0 for row in rows[5:]]
         return torch.stack(scaled, dim=2)
+
+
+def _may_leave_torch(audio: Tensor) -> bool:
+    """Whether nobody needs to know how the sums came about: no gradient, no exporter."""
+    watched = torch.is_grad_enabled() and audio.requires_grad
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return audio.device.type == "cpu" and audio.dtype == torch.float32 and not (watched or traced)
+
+
+def _summed_at_once(audio: Tensor, matrix: np.ndarray, hop: int, frames: int) -> Tensor:
+    """``[B, C, SUMS, frame]`` in one pass over the samples."""
+    sums = np.empty((len(audio), len(matrix), SUMS, frames), np.float32)
+    frame_sums(np.ascontiguousarray(audio.detach().numpy()), matrix, hop, sums)
+    return torch.from_numpy(sums)
+
+
+def _summed_by_torch(audio: Tensor, matrix: np.ndarray, hop: int, frames: int) -> Tensor:
+    """The same out of tensor operations."""
+    if len(matrix) > 2:
+        left, right = audio[:, :1], audio[:, 1:]
+        audio = torch.cat((audio, 0.5 * (left + right), 0.5 * (left - right)), dim=1)
+    length = frames * hop
+    padded = F.pad(audio, (1, hop))
+    wave = padded[..., 1 : 1 + length].reshape(audio.shape[0], -1, frames, hop)
+    slope = wave - padded[..., :length].reshape(audio.shape[0], -1, frames, hop)
+    size, square = wave.abs(), wave.square()
+    sums = (
+        size.amax(dim=-1),
+        square.mean(dim=-1),
+        square.square().mean(dim=-1),
+        slope.abs().amax(dim=-1),
+        slope.square().mean(dim=-1),
+        (wave * size).mean(dim=-1),
+        (wave * square).mean(dim=-1),
+        (size * square).mean(dim=-1),
+    )
+    return torch.stack(sums, dim=2)
 
 
 def shape_count(channels: int) -> int:
