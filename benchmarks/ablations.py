@@ -143,7 +143,7 @@ def write_table(
     made = table(head, lines)
     source = origin(make_recipe(material.evaluation, settings), material.manifest_sha256, systems, command_line())
     write_page(arguments.output, "\n".join([text, made, "", source]), facts)
-    if arguments.output == PAGE:
+    if arguments.output.resolve() == PAGE.resolve():
         put_into(MODEL_PAGE, "ablations", made)
 
 

@@ -205,7 +205,7 @@ def main() -> None:
         for system, f, c in zip(ready, figures, counts, strict=True)
     }
     write_page(arguments.output, "\n".join([head, text, "", shown, "", source]), facts)
-    if arguments.output == PAGE:
+    if arguments.output.resolve() == PAGE.resolve():
         put_into(MODEL_PAGE, "embedding", text + "\n\n" + shown.replace(picture.name, f"benchmarks/{picture.name}"))
     console.result(text)
     console.result(f"written: {arguments.output}, {picture}")

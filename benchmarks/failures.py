@@ -154,7 +154,7 @@ def main() -> None:
     head = INTRODUCTION.format(chance=100.0 * (1.0 - min(FOUND_WITHIN, settings.styles) / settings.styles))
     facts: dict[str, Any] = {type: {"with": a.told(), "without": b.told()} for type, (a, b) in missed.items()}
     write_page(arguments.output, "\n".join([head, made, "", source]), {ready.facts.identity: facts})
-    if arguments.output == PAGE:
+    if arguments.output.resolve() == PAGE.resolve():
         put_into(MODEL_PAGE, "failures", made)
     console.result(f"written: {arguments.output}, {arguments.to}")
 

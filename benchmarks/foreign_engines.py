@@ -202,7 +202,7 @@ def main() -> None:
     tables = "\n\n".join(sections)
     translation = TRANSLATION.format(table=table(("effect", "pedalboard", "SciPy", "SoX"), TRANSLATED))
     write_page(arguments.output, "\n".join([head, tables, "", source, "", translation]), facts)
-    if arguments.output == PAGE:
+    if arguments.output.resolve() == PAGE.resolve():
         put_into(MODEL_PAGE, "foreign-engines", tables)
     console.result(f"written: {arguments.output}")
 

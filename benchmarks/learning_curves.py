@@ -104,7 +104,7 @@ def main() -> None:
     told = draw(runs, arguments.output)
     for line in told:
         console.result(line)
-    if arguments.output == PAGE:
+    if arguments.output.resolve() == PAGE.resolve():
         picture = f"![Losses over steps](benchmarks/{PAGE.name})"
         put_into(MODEL_PAGE, "learning-curves", "\n".join([picture, "", *(f"- {line}" for line in told)]))
     console.result(f"written: {arguments.output}")

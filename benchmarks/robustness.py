@@ -92,7 +92,7 @@ def main() -> None:
     tables = "\n\n".join(sections)
     source = origin(recipe, material.manifest_sha256, systems, command_line())
     write_page(arguments.output, "\n".join([head, tables, "", source]), facts)
-    if arguments.output == PAGE:
+    if arguments.output.resolve() == PAGE.resolve():
         put_into(MODEL_PAGE, "robustness", tables)
     console.result(f"written: {arguments.output}")
 
