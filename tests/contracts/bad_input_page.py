@@ -36,7 +36,7 @@ a dry track below -60 LUFS. Over HTTP a file that is not sent is a missing field
 
 | | |
 | --- | --- |
-| three hours: `embed`, `index add`, `search`, `describe`, `match`, `apply` | taken; at most 150 MB more than for three minutes (`test_bad_input_long.py`) |
+| three hours: every command | taken; at most 150 MB more than for three minutes (`test_bad_input_long.py`) |
 | three hours over HTTP | 413 `TooLongError` by the header alone (`--max-minutes` of `fxlens serve`) |
 | a file larger than `--max-upload-mb` over HTTP | 413 `TooLargeError`, as soon as that much has arrived |
 
