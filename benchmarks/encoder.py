@@ -31,9 +31,11 @@ from encoder_files import rates
 
 from fxlens.cli.allocation import keep_freed_memory
 from fxlens.models.folding import native_bfloat16
+from fxlens.whole_files import write_text
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "encoder.md"
 RATE = 44_100
+FILES = "## The shipped model, from files on disk"
 
 
 def music(batch: int, seconds: float) -> np.ndarray:
@@ -135,7 +137,19 @@ def files_page(found: list[dict[str, Any]]) -> str:
         f"`fxlens embed` of {found[0]['files']} FLAC files of {found[0]['file_seconds']:g} s, 44.1 kHz stereo, "
         "decoding and loudness included; loading the model is not."
     )
-    return f"## The shipped model, from files on disk\n\n{note}\n\n" + "\n".join(rows) + "\n"
+    return f"{FILES}\n\n{note}\n\n" + "\n".join(rows) + "\n"
+
+
+def measure_files_again(arguments: argparse.Namespace, file_seconds: float) -> None:
+    """Replace the last part of a page that is there."""
+    facts = json.loads(arguments.output.with_suffix(".json").read_text(encoding="utf-8"))
+    before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="fxlens-bench-") as scratch:
+        facts["files"] = rates(Path(scratch), arguments.files, file_seconds)
+    kept = arguments.output.read_text(encoding="utf-8").split(FILES)[0]
+    text = files_page(facts["files"]) + f"\nMeasured with `--files-only`, load before {before:.1f}.\n"
+    write_text(arguments.output, kept + text)
+    write_text(arguments.output.with_suffix(".json"), json.dumps(facts, indent=2) + "\n")
 
 
 def main() -> None:
@@ -146,6 +160,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--files", type=int, default=12, help="files of three minutes for the last part")
+    parser.add_argument("--files-only", action="store_true", help="the last part again, for new weights; others stay")
     parser.add_argument("--quick", action="store_true", help="a second, one round, one thread, no peers' network")
     parser.add_argument("--output", "-o", type=Path, default=PAGE)
     arguments = parser.parse_args()
@@ -156,6 +171,9 @@ def main() -> None:
         if arguments.output == PAGE:
             parser.error("--quick measures nothing worth keeping: name another file with -o")
     keep_freed_memory()  # as the command does; it serves all contestants
+    if arguments.files_only:
+        measure_files_again(arguments, file_seconds)
+        return
     before = os.getloadavg()[0]
     clips = music(max(arguments.batches), arguments.seconds)
     with tempfile.TemporaryDirectory(prefix="fxlens-bench-") as scratch:
