@@ -121,11 +121,13 @@ def find_heads(encoder: FxEncoder) -> DescribingHeads:
     """
     model_id = encoder.model_id
     if model_id not in _FOUND:
-        own: Path | None = getattr(encoder, "folder", None)
-        if own is None and (own := _shipped_with(model_id)) is None:
+        own = encoder.folder
+        if own is None or not (own / HEAD).is_file():  # a copy of a shipped model may lack them
+            own = _shipped_with(model_id) or own
+        if own is None:
             raise ModelUnavailableError(
-                f"{model_id}: no shipped model has heads to describe with for it, and where it was loaded from is not "
-                "known. 'fxlens train-describe FOLDER' makes them; give describe(heads=load_heads(FOLDER, model_id))"
+                f"{model_id}: no shipped model has heads to describe with for it, and it was not loaded from a folder. "
+                "'fxlens train-describe FOLDER' makes them; give describe(heads=load_heads(FOLDER, model_id))"
             )
         _FOUND[model_id] = load_heads(own, model_id)
     return _FOUND[model_id]

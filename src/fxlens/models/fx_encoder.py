@@ -37,6 +37,7 @@ class FxEncoder(FxNetwork):
 
     Attributes:
         query_id: id of the query encoder that the extractor belongs to, once it is known.
+        folder: where it was loaded from; what was made for these weights, as heads that describe, lies there.
         metadata: where the weights come from, saved with them: commit, seed, manifest hash, licence.
         precision: of the convolutions in use, ``"float32"``, ``"bfloat16"`` or ``"auto"``; training and gradients do
             not ask for it.
@@ -48,6 +49,7 @@ class FxEncoder(FxNetwork):
     def __init__(self, config: FxEncoderConfig) -> None:
         super().__init__(config)
         self.query_id: str | None = None
+        self.folder: Path | None = None
         self.metadata: dict[str, Any] = {}
         self.__dict__["_query_encoder"] = None
         self._hashed: tuple[object, str] | None = None
@@ -154,7 +156,7 @@ class FxEncoder(FxNetwork):
             ) from error
         encoder = cls(config)
         checkpoint.fit(encoder, stored)
-        encoder.query_id = stored.query_id
+        encoder.query_id, encoder.folder = stored.query_id, stored.folder
         encoder.metadata = stored.metadata
         encoder.precision = precision
         return encoder.to(device).eval()
