@@ -33,7 +33,7 @@ class FitSettings:
         seed: of weights, order and dropout.
     """
 
-    hidden: int = 128
+    hidden: int = 124
     dropout: float = 0.6
     epochs: int = 40
     every: int = 2

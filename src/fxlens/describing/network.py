@@ -50,7 +50,7 @@ class Heads(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, dim: int, hidden: int = 128, dropout: float = 0.6) -> None:
+    def __init__(self, dim: int, hidden: int = 124, dropout: float = 0.6) -> None:
         super().__init__()
         self.dim, self.hidden = dim, hidden
         self.register_buffer("mean", torch.zeros(dim))
