@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "fxlens"
 
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"whole_files"},
+    {"whole_files", "file_locks"},
     {"config", "dsp", "instruments"},
     {"audio"},
     {"effects"},

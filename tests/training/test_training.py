@@ -11,6 +11,7 @@ import pytest
 import torch
 from tiny_run import BATCH, BLOCK, MODEL, losses_of, settings
 
+from fxlens import file_locks
 from fxlens.audio.loudness import integrated_loudness
 from fxlens.data.dataset import StyleBatches
 from fxlens.data.style_block import StemShelf, draw_block, render_block
@@ -180,6 +181,20 @@ def test_an_interrupted_run_resumes_exactly(manifest: Path, pool: Path, tmp_path
     b = FxEncoder.from_pretrained(tmp_path / "halves" / "model").state_dict()
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert (tmp_path / "whole" / "config.yaml").exists()
+
+
+def test_two_trainings_do_not_share_a_folder(manifest: Path, pool: Path, tmp_path: Path) -> None:
+    from fxlens.training.trainer import train
+
+    run = tmp_path / "run"
+    run.mkdir()
+    with (
+        file_locks.hold(run / ".lock"),
+        pytest.raises(ConfigError, match=r"another training is at work there.*choose another folder"),
+    ):
+        train(settings(manifest, pool), run)
+    assert not (run / "config.yaml").exists(), "what the other one had written is as it was"
+    train(settings(manifest, pool, steps=1), run)  # free again
 
 
 def test_a_run_can_start_from_given_weights_with_frozen_statistics(manifest: Path, pool: Path, tmp_path: Path) -> None:

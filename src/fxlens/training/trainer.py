@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import errno
 import logging
 import os
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from fxlens import config as configuration
+from fxlens import file_locks
 from fxlens.data.style_pool import write_probabilities
 from fxlens.errors import ConfigError, MissingExtraError
 from fxlens.models.fx_encoder import FxEncoder
@@ -140,11 +143,34 @@ def train(settings: TrainSettings, run: Path, resume: bool = False) -> Path:
         The folder of the trained model.
 
     Raises:
-        ConfigError: another number of processes than was started.
+        ConfigError: another number of processes than was started, or a training in ``run`` that is not at its end.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # it advertises; our progress line says enough
     run.mkdir(parents=True, exist_ok=True)
     first, nodes = rank_zero_only.rank == 0, _nodes(settings)  # type: ignore[attr-defined]
+    with _alone_in(run) if first else nullcontext():
+        return _train(settings, run, resume, first, nodes)
+
+
+@contextmanager
+def _alone_in(run: Path) -> Iterator[None]:
+    """Two trainings in one folder would overwrite each other's checkpoints, each believing them its own."""
+    lock: AbstractContextManager[object]
+    try:
+        lock = file_locks.hold(run / ".lock", wait=False)
+    except BlockingIOError:
+        raise ConfigError(
+            f"{run}: another training is at work there; wait for its end, or choose another folder"
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
+            raise
+        lock = nullcontext()  # some network file systems know no locks: nobody is kept out there
+    with lock:
+        yield
+
+
+def _train(settings: TrainSettings, run: Path, resume: bool, first: bool, nodes: int) -> Path:
     if first:
         configuration.dump(settings, run / "config.yaml")
     if settings.torch_threads:

@@ -12,14 +12,9 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import IO
 
+from fxlens import file_locks
 from fxlens.errors import OutputError
-
-try:
-    import fcntl
-except ImportError:  # Windows: only folders that nobody has touched for long are taken for left-overs there
-    fcntl = None  # type: ignore[assignment]
 
 _LOCK = "lock"
 _LEFT_OVER_SECONDS = 86_400.0
@@ -43,10 +38,10 @@ class Storage:
             self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self.place.is_symlink() or (hasattr(os, "getuid") and self.place.stat().st_uid != os.getuid()):
                 raise OutputError(f"{self.place}: belongs to somebody else; set TMPDIR to a folder of your own")
-            with _held(self.place / _LOCK):  # one server at a time starts: a new folder is not yet locked
+            with file_locks.hold(self.place / _LOCK):  # one server at a time starts: a new folder is not yet locked
                 self.removed = self._remove_left_overs()
                 self.folder = Path(tempfile.mkdtemp(prefix="server-", dir=self.place))
-                self._lock = _open_locked(self.folder / _LOCK)
+                self._lock = file_locks.hold(self.folder / _LOCK)
             self.page.mkdir()
         except OSError as error:
             raise OutputError(f"{self.place}: uploads cannot be kept there ({error}); set TMPDIR") from error
@@ -110,11 +105,11 @@ class Storage:
         """Delete the folders of servers that live no more; return their number."""
         count = 0
         for folder in self.place.glob("server-*"):
-            if fcntl is None:
+            if not file_locks.AVAILABLE:  # only what nobody has touched for long is taken for left over there
                 dead = time.time() - folder.stat().st_mtime > _LEFT_OVER_SECONDS
             else:
                 try:
-                    _open_locked(folder / _LOCK, wait=False).close()
+                    file_locks.hold(folder / _LOCK, wait=False).close()
                     dead = True
                 except OSError:
                     dead = False
@@ -132,19 +127,3 @@ def _user() -> str:
 def full(error: OSError) -> OutputError:
     """The error of a server whose disk takes no more."""
     return OutputError(f"the server cannot keep the upload ({error.strerror or error}); try again later")
-
-
-def _open_locked(path: Path, wait: bool = True) -> IO[bytes]:
-    """Open a file and hold its lock until it is closed or the process ends."""
-    file = path.open("ab")
-    try:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
-        file.close()
-        raise
-    return file
-
-
-def _held(path: Path) -> IO[bytes]:
-    return _open_locked(path)
