@@ -4,7 +4,8 @@
         -s hand-made-wccn -s fxlens:paper-small-0/model -s fxlens
 
 The first system is the baseline. Writes docs/benchmarks/against.md, its figures as JSON, and the tables' place in
-docs/model.md. Styles and clips are those of ``fxlens evaluate retrieval`` and ``extraction``; one cache serves all.
+docs/model.md; other pages in that folder have places of their own there. Styles and clips are those of ``fxlens
+evaluate retrieval`` and ``extraction``; one cache serves all.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from fxlens.evaluation.benchmark.pools import effect_count
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, make_recipe
 from fxlens.evaluation.results import SystemFacts
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "against.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "against.md"
 
 INTRODUCTION = """# Against a baseline
 
@@ -129,8 +130,8 @@ def main() -> None:
         "\n".join([head, text, "", source]),
         {label: {"in all": facts[label], "by number of effects": more.get(label, {})} for label in labels},
     )
-    if arguments.output.resolve() == PAGE.resolve():
-        put_into(MODEL_PAGE, "against", text)
+    if arguments.output.resolve().parent == PAGE.parent:
+        put_into(MODEL_PAGE, arguments.output.stem, text)
     console.result(text)
     console.result(f"written: {arguments.output}")
 
