@@ -1,81 +1,22 @@
-"""``fxlens apply``: many files, long files, strange files; what is kept, what is refused, what is left behind."""
+"""``fxlens apply``: many files, rooms, strange files; what is kept and what is refused."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import struct
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from apply_calls import CHAIN, RATE, TAGS, call, names, sound, write
 
 from fxlens.audio import io
-from fxlens.audio.io import BlockWriter, read_tags
-from fxlens.cli import main
+from fxlens.audio.io import read_tags
 from fxlens.effects.chain import EffectChain
 from fxlens.effects.effect import Effect
 from fxlens.effects.streaming_file import BLOCK_FRAMES, render_file
-from fxlens.errors import AudioDecodeError
 
-RATE = 22_050
-RESPONSES = Path(os.environ.get("FXLENS_DATA", Path(__file__).parents[2] / "shared" / "data")) / "impulse_responses"
-TAGS = {"title": "Grünes Lied 音", "artist": "Someone", "album": "Album", "comment": "mixed", "genre": "Rock"}
-CHAIN = EffectChain(
-    (
-        Effect("multiband_compressor", True, {"mix": 0.5, "mid_threshold_db": -30.0, "mid_ratio": 4.0}),
-        Effect("distortion", True, {"drive_db": 8.0}),
-        Effect("delay", True, {"time_ms": 90.0, "feedback": 0.3, "wet": 0.3}),
-        Effect("reverb", True, {"seed": 3, "decay_seconds": 0.5, "wet": 0.2}),
-        Effect("limiter", True, {"threshold_db": -6.0}),
-    )
-)
-
-
-def sound(seconds: float = 0.5, channels: int = 2, rate: int = RATE, seed: int = 0) -> np.ndarray:
-    """Noise that fades in, ``[T, C]``, peak 0.5."""
-    noise = np.random.default_rng(seed).uniform(-0.5, 0.5, (max(1, round(seconds * rate)), channels))
-    return noise * np.linspace(0.1, 1.0, len(noise))[:, None]
-
-
-def write(
-    path: Path, audio: np.ndarray | None = None, rate: int = RATE, subtype: str = "PCM_16", tags: Mapping[str, str] = {}
-) -> Path:
-    audio = sound() if audio is None else audio
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with soundfile.SoundFile(path, "w", rate, audio.shape[1], subtype=subtype) as file:
-        for name, text in tags.items():
-            setattr(file, name, text)
-        file.write(audio)
-    return path
-
-
-@pytest.fixture
-def chain(tmp_path: Path) -> Path:
-    CHAIN.save(tmp_path / "chain.json")
-    return tmp_path / "chain.json"
-
-
-@pytest.fixture
-def bypass(tmp_path: Path) -> Path:
-    EffectChain().save(tmp_path / "bypass.json")
-    return tmp_path / "bypass.json"
-
-
-def call(*arguments: object) -> int:
-    return main(["apply", *map(str, arguments)])
-
-
-def names(folder: Path) -> list[str]:
-    """All files below a folder, hidden ones too."""
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-
-
-# --- what is kept
+RESPONSES = Path(os.environ.get("FXLENS_DATA", Path(__file__).parents[3] / "shared" / "data")) / "impulse_responses"
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(8_000, 30.0), (22_050, 0.001), (44_100, 4.0), (192_000, 1.0)])
@@ -130,9 +71,6 @@ def test_tags_are_kept(tmp_path: Path, chain: Path, name: str, subtype: str, kep
 
 def test_tags_of_what_is_not_audio() -> None:
     assert read_tags("no such file.wav") == read_tags(__file__) == read_tags("a.m4a") == {}
-
-
-# --- many files
 
 
 def test_a_folder_becomes_a_folder(tmp_path: Path, chain: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,9 +154,6 @@ def test_resume_does_what_is_missing_or_old(tmp_path: Path, chain: Path, capsys:
     assert "1 of 3 outputs are there already" in shown.err
 
 
-# --- recorded rooms
-
-
 @pytest.fixture
 def in_room(tmp_path: Path) -> Path:
     """A chain in a recorded room; the room lies in ``rooms``."""
@@ -266,9 +201,6 @@ def test_a_real_room(tmp_path: Path) -> None:
     assert energy[2_205] > 1e-4 * energy[0] > energy[-1]  # it rings for longer than 50 ms, and dies away
 
 
-# --- what is refused
-
-
 def test_wrong_calls(tmp_path: Path, chain: Path, capsys: pytest.CaptureFixture[str]) -> None:
     x, y = write(tmp_path / "a" / "x.wav"), write(tmp_path / "b" / "x.wav")
     assert call(chain, x, y, "-o", tmp_path / "out") == 2
@@ -301,136 +233,3 @@ def test_mono_and_clipping_are_said_once_a_file(tmp_path: Path, capsys: pytest.C
     assert call(tmp_path / "loud.json", *sources, "-o", tmp_path / "out") == 0
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 4 and sum(": mono, " in s for s in said) == sum("were limited" in s for s in said) == 2
-
-
-# --- nothing half-written
-
-
-def test_interruption_leaves_nothing_half_written(
-    tmp_path: Path, chain: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    songs, out = tmp_path / "in", tmp_path / "out"
-    for name in ("a.wav", "b.wav"):
-        write(songs / name, sound(4.0 * BLOCK_FRAMES / RATE))
-    old = write(out / "b.wav").read_bytes()
-    genuine, calls = BlockWriter.write, []
-
-    def interrupt(writer: BlockWriter, block: np.ndarray) -> None:
-        calls.append(block.shape)
-        if len(calls) == 8:  # the second file, in its middle
-            raise KeyboardInterrupt
-        genuine(writer, block)
-
-    monkeypatch.setattr(BlockWriter, "write", interrupt)
-    assert call(chain, songs, "-o", out) == 130
-    assert "1 of 2 outputs are finished; go on with --resume" in capsys.readouterr().err
-    assert names(out) == ["a.wav", "b.wav"] and (out / "b.wav").read_bytes() == old
-    assert io.probe(out / "a.wav").frames == 4 * BLOCK_FRAMES
-
-
-def test_read_only_folder(
-    tmp_path: Path, chain: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sources = [write(tmp_path / "in" / name) for name in ("a.wav", "b.wav")]
-
-    def deny(*args: object, **kwargs: object) -> int:
-        raise OSError(30, "Read-only file system")
-
-    monkeypatch.setattr("fxlens.audio.block_writer.os.open", deny)
-    monkeypatch.setattr("fxlens.audio.block_writer.os.access", lambda path, mode: mode != os.W_OK)
-    assert call(chain, *sources, "-o", tmp_path / "out") == 1
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1 and "(Read-only file system); the folder" in said[0] and "is read-only" in said[0]
-    monkeypatch.undo()
-    (tmp_path / "file").touch()
-    assert call(chain, *sources, "-o", tmp_path / "file" / "out") == 1
-    assert "cannot be made" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", ["x.wav", "x.flac"])
-def test_full_disk(
-    tmp_path: Path, chain: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A wav is refused before the work; how large a flac becomes is seen when it no longer fits."""
-    resource = pytest.importorskip("resource")
-    source = write(tmp_path / "in" / "x.wav", sound(20.0))
-    (tmp_path / "out").mkdir()
-    usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr("fxlens.audio.block_writer.shutil.disk_usage", lambda p: usage._replace(free=20_000))
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # writing really fails
-    try:
-        assert call(chain, source, "-o", tmp_path / "out" / name) == 1
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1 and f"{name}: cannot be written" in said[0] and "the disk is full" in said[0]
-    assert names(tmp_path / "out") == []
-
-
-def test_a_format_that_an_encoder_refuses_fails_alone(
-    tmp_path: Path, chain: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sources = [write(tmp_path / "in" / "a.wav", rate=96_000), write(tmp_path / "in" / "b.wav", rate=44_100)]
-    assert call(chain, *sources, "-o", tmp_path / "out", "--suffix", ".mp3") == 3
-    assert names(tmp_path / "out") == ["b.mp3"]
-    assert "a.mp3: cannot be written as MP3" in capsys.readouterr().err
-
-
-# --- a single file
-
-
-def test_progress_adds_up_to_the_length(tmp_path: Path) -> None:
-    source = write(tmp_path / "in.wav", sound(5.0))
-    steps: list[float] = []
-    render_file(CHAIN, source, tmp_path / "out.wav", advance=steps.append)
-    assert sum(steps) == pytest.approx(5.0) and len(steps) == 3 * 2  # two blocks; a distortion reads them thrice
-
-
-def test_a_file_cut_short_is_an_error_of_the_file(tmp_path: Path) -> None:
-    source = write(tmp_path / "in.wav", sound(3.0))
-    source.write_bytes(source.read_bytes()[:50_000])
-    with pytest.raises(AudioDecodeError, match="breaks off"):
-        render_file(CHAIN, source, tmp_path / "out.wav")
-    assert names(tmp_path) == ["in.wav"]
-
-
-# --- hours
-
-
-def sparse_recording(path: Path, hours: float, rate: int = 44_100) -> Path:
-    """16-bit stereo with two seconds of noise every ten minutes, and holes in the file between them."""
-    size = round(hours * 3600 * rate) * 4
-    shape = struct.pack("<IHHIIHH", 16, 1, 2, rate, rate * 4, 4, 16)
-    header = struct.pack("<4sI4s4s", b"RIFF", size + 36, b"WAVE", b"fmt ") + shape + struct.pack("<4sI", b"data", size)
-    noise = np.random.default_rng(0).integers(-8_000, 8_000, 4 * rate, dtype="<i2").tobytes()
-    with path.open("wb") as file:
-        file.write(header)
-        for start in range(0, size - len(noise), 600 * rate * 4):
-            file.seek(len(header) + start)
-            file.write(noise)
-        file.truncate(len(header) + size)
-    return path
-
-
-@pytest.mark.slow
-def test_three_hours_fit_into_less_than_a_gibibyte(tmp_path: Path, chain: Path) -> None:
-    psutil = pytest.importorskip("psutil")
-    source = sparse_recording(tmp_path / "in.wav", 3.0)
-    target = tmp_path / "out.flac"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fxlens.cli", "apply", str(chain), str(source), "-o", str(target)]
-    )
-    watched, most = psutil.Process(process.pid), 0
-    while process.poll() is None:
-        try:
-            most = max(most, watched.memory_info().rss)
-            process.wait(0.2)
-        except (subprocess.TimeoutExpired, psutil.NoSuchProcess):
-            continue
-    assert process.returncode == 0
-    assert 100e6 < most < 900e6, f"{most / 1e6:.0f} MB"
-    assert io.probe(target).frames == io.probe(source).frames == 3 * 3600 * 44_100
-    first = io.read(target, 0.0, 5.0)[0]
-    later = io.read(target, 6_000.0, 5.0)[0]  # the same noise, ten bursts on: the answer must be the same one
-    assert np.abs(first).max() > 0.05 and np.abs(first[:, 5_000:] - later[:, 5_000:]).max() < 1e-2
