@@ -5,34 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 from apply_calls import CHAIN
-from short_files import RATE, write
+from short_files import write
+from tiny_encoder import save_tiny_encoder
 
 from fxlens.effects.chain import EffectChain
-from fxlens.models.backbone import BackboneConfig
-from fxlens.models.extractor import ExtractorConfig
-from fxlens.models.frontend import FrontendConfig
-from fxlens.models.fx_encoder import FxEncoder, FxEncoderConfig
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    torch.manual_seed(3)
-    front = FrontendConfig(sample_rate=RATE, n_fft=512, hop_length=256, n_mels=32, f_min_hz=50.0, f_max_hz=4000.0)
-    config = FxEncoderConfig(
-        name="tiny",
-        frontend=front,
-        backbone=BackboneConfig("resnet", 8),
-        projection_dims=(16, 8),
-        extractor=ExtractorConfig("mask", (0.0, 0.3)),
-        query_encoder="offline",
-        query_dim=64,
-        window_seconds=1.0,
-    )
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    FxEncoder(config).save_pretrained(folder)
-    return str(folder)
+    return str(save_tiny_encoder(tmp_path_factory.mktemp("models") / "tiny"))
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-
-RATE = 8000
+from tiny_encoder import RATE
 
 
 def write(path: Path, seconds: float = 1.5, rate: int = RATE, channels: int = 2, seed: int = 0) -> Path:

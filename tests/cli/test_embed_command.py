@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from short_files import RATE, program, read, write
+from short_files import program, read, write
+from tiny_encoder import RATE
 
 from fxlens.cli import main
 from fxlens.embedding import job

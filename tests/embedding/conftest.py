@@ -7,34 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
+from tiny_encoder import RATE, save_tiny_encoder
 
-from fxlens.models.backbone import BackboneConfig
-from fxlens.models.extractor import ExtractorConfig
-from fxlens.models.frontend import FrontendConfig
-from fxlens.models.fx_encoder import FxEncoder, FxEncoderConfig
-
-RATE = 8000
+from fxlens.models.fx_encoder import FxEncoder
 
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder."""
-    torch.manual_seed(3)
-    front = FrontendConfig(sample_rate=RATE, n_fft=512, hop_length=256, n_mels=32, f_min_hz=50.0, f_max_hz=4000.0)
-    config = FxEncoderConfig(
-        name="tiny",
-        frontend=front,
-        backbone=BackboneConfig("resnet", 8),
-        projection_dims=(16, 8),
-        extractor=ExtractorConfig("mask", (0.0, 0.3)),
-        query_encoder="offline",
-        query_dim=64,
-        window_seconds=1.0,
-    )
-    folder = tmp_path_factory.mktemp("model")
-    FxEncoder(config).save_pretrained(folder)
-    return folder
+    return save_tiny_encoder(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="session")
