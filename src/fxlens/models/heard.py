@@ -25,7 +25,7 @@ class Heard:
     """
 
     def __init__(self, network: FxNetwork | FoldedNetwork, spectrogram: Tensor) -> None:
-        self._network, self._spectrogram = network, spectrogram
+        self._network, self.spectrogram = network, spectrogram
         self.logmel = spectrogram[:, :, : network.n_mels]
 
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class Heard:
     def mixture(self) -> Tensor:
         """Embeddings of the whole mixtures ``[B, E]``, float32, unit length."""
         reader = self._network.measured
-        return self._network.projection(self.features, None if reader is None else reader(self._spectrogram))
+        return self._network.projection(self.features, None if reader is None else reader(self.spectrogram))
 
     @cached_property
     def survey(self) -> Tensor:
@@ -58,7 +58,7 @@ class Heard:
     def split(self, sizes: list[int]) -> list[Heard]:
         """Parts of the batch, which share the one pass through the backbone's trunk made for all of it."""
         parts = []
-        for rows, feature_map in zip(self._spectrogram.split(sizes), self.feature_map.split(sizes), strict=True):
+        for rows, feature_map in zip(self.spectrogram.split(sizes), self.feature_map.split(sizes), strict=True):
             part = Heard(self._network, rows)
             part.feature_map = feature_map
             parts.append(part)

@@ -21,6 +21,7 @@ from fxlens.models.instrument_query import QueryEncoder
 from fxlens.training.curriculum import instrument_weight
 from fxlens.training.gathering import gather_rows, process_rank, row_counts
 from fxlens.training.heads import StyleHeads
+from fxlens.training.joint_hearing import JointHearing
 from fxlens.training.memory import StyleMemory
 from fxlens.training.settings import LossSettings, QuerySettings
 from fxlens.training.task import Task
@@ -37,13 +38,19 @@ class ContrastiveTask(Task):
         queries: frozen query encoder; None trains on mixtures only.
         loss: see :class:`LossSettings`.
         query: see :class:`QuerySettings`.
+        joint: what teachers hear together, a target for every view; None goes without.
     """
 
     def __init__(
-        self, encoder: FxEncoder, queries: QueryEncoder | None, loss: LossSettings, query: QuerySettings
+        self,
+        encoder: FxEncoder,
+        queries: QueryEncoder | None,
+        loss: LossSettings,
+        query: QuerySettings,
+        joint: JointHearing | None = None,
     ) -> None:
         super().__init__()
-        self.encoder, self.loss, self.query = encoder, loss, query
+        self.encoder, self.loss, self.query, self.joint = encoder, loss, query, joint
         self._queries = [queries]  # in a list: frozen, so neither its weights nor its mode belong to the task
         dim = encoder.embedding_dim
         self.heads = StyleHeads(dim, loss.heads) if loss.heads.any else None
@@ -74,10 +81,9 @@ class ContrastiveTask(Task):
         views = [_views(batch[name]) for name in names]
         parts = self._hear(torch.cat(views)).split([len(v) for v in views])
         heard = dict(zip(names, parts, strict=True))
-        told = self._told(batch, heard)
+        beside, told = self._beside(batch, heard)
         if self.loss.contrast == 0.0:
-            assert self.heads is not None  # the settings see to it
-            return {"total": self.heads.total(told), **told}
+            return {"total": beside, **told}
 
         whole_of = {name: _of_all(heard[name].mixture) for name in ("mixture", "stem") if name in heard}
         named: dict[str, Tensor] = {name: self._contrasted(batch, name, views) for name, views in whole_of.items()}
@@ -86,10 +92,7 @@ class ContrastiveTask(Task):
             query = self._own_queries(batch, rng, len(batch[asked]))
             instrument = self._instrument(heard[asked], query, whole_of.get("stem"), named)
             total = (1.0 - weight) * total + weight * instrument
-        total = self.loss.contrast * total
-        if self.heads is not None:
-            total = total + self.heads.total(told)
-        return {"total": total, **named, **told}
+        return {"total": self.loss.contrast * total + beside, **named, **told}
 
     def _instrument(self, heard: Heard, query: Tensor, stem: Tensor | None, named: dict[str, Tensor]) -> Tensor:
         """The loss of what is extracted; its parts are added to ``named``."""
@@ -123,12 +126,24 @@ class ContrastiveTask(Task):
             self.memory.remember(views, styles.repeat(2))
         return loss
 
-    def _told(self, batch: Mapping[str, Any], heard: Mapping[str, Heard]) -> dict[str, Tensor]:
-        """Losses of the heads, over the mixtures and the stems that were heard."""
-        if self.heads is None:
-            return {}
+    def _beside(self, batch: Mapping[str, Any], heard: Mapping[str, Heard]) -> tuple[Tensor, dict[str, Tensor]]:
+        """What is learnt beside the contrast, of the mixtures and the stems that were heard: weighed sum, and parts."""
         parts = [name for name in ("mixture", "stem") if name in heard]
         embeddings = torch.cat([heard[name].mixture for name in parts])
+        told, total = self._told(batch, parts, embeddings), embeddings.new_zeros(())
+        if self.heads is not None:
+            total = total + self.heads.total(told)
+        if self.joint is not None:
+            target = self.joint(torch.cat([heard[name].spectrogram for name in parts]))
+            # Divided by the temperature, as cosines are in the other losses.
+            told["joint"] = (1.0 - (embeddings * target).sum(dim=1).mean()) / self.loss.temperature
+            total = total + self.loss.joint_weight * told["joint"]
+        return total, told
+
+    def _told(self, batch: Mapping[str, Any], parts: list[str], embeddings: Tensor) -> dict[str, Tensor]:
+        """Losses of the heads on the embeddings of some parts of a batch."""
+        if self.heads is None:
+            return {}
         labels = {
             kind: torch.cat([batch[f"{name}_{kind}"].repeat(2, 1) for name in parts])
             for kind in ("effects", "parameters", "order")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from fxlens.data.dataset import StyleBatches
@@ -18,12 +21,16 @@ from fxlens.models.fx_encoder import FxEncoder
 from fxlens.models.instrument_query import load_query_encoder
 from fxlens.models.query_mask import LEVEL_DB, QueryMask
 from fxlens.training.contrast import ContrastiveTask
+from fxlens.training.joint_hearing import JointHearing, load_teachers
 from fxlens.training.listening import KeyBank, ListeningTask
 from fxlens.training.loading import SpectrogramView
 from fxlens.training.rendering import validation_pairs
 from fxlens.training.settings import TrainSettings
 from fxlens.training.task import Task
 from fxlens.training.teacher import teach
+
+CLIPS_A_NUMBER = 8
+"""Clips for every number of an embedding, to choose the map of a joint hearing by."""
 
 
 @dataclass
@@ -61,9 +68,9 @@ def _contrast(settings: TrainSettings, pool: Path) -> Objective:
     queries = load_query_encoder(settings.model.query_encoder) if asks else None
     if queries is not None:
         encoder.attach_query_encoder(queries)  # a checkpoint names the queries it was trained with
-    return Objective(
-        ContrastiveTask(encoder, queries, settings.loss, settings.query),
-        lambda count: StyleBatches(
+
+    def batches(count: int) -> StyleBatches:
+        return StyleBatches(
             pool,
             settings.batch,
             settings.seed,
@@ -72,9 +79,35 @@ def _contrast(settings: TrainSettings, pool: Path) -> Objective:
             _view(settings),
             settings.augment,
             settings.loss.needs_labels,
-        ),
+        )
+
+    return Objective(
+        ContrastiveTask(encoder, queries, settings.loss, settings.query, _joint(settings, encoder, batches)),
+        batches,
         validation_pairs(pool / "validation", settings) if settings.validation_blocks else {},
     )
+
+
+def _joint(settings: TrainSettings, student: FxEncoder, batches: Callable[[int], StyleBatches]) -> JointHearing | None:
+    """What the teachers hear together, its map chosen by the first batches."""
+    if not settings.loss.teachers:
+        return None
+    joint = JointHearing(load_teachers(settings.loss.teachers, student), student.embedding_dim)
+    kept = joint.fit(_clips(batches(CLIPS_A_NUMBER * student.embedding_dim), student), student)
+    logging.getLogger(__name__).info("of what the teachers hear together %.1f %% is kept", 100.0 * kept)
+    return joint
+
+
+def _clips(batches: StyleBatches, student: FxEncoder) -> Iterator[Tensor]:
+    """Spectrograms of batches until there are enough clips to choose a map by."""
+    count = 0
+    for index in range(len(batches)):
+        item = batches[index]
+        views = torch.cat([item[name].flatten(0, 1) for name in ("mixture", "stem") if name in item])
+        yield student.frontend(views) if views.ndim == 3 else views
+        count += len(views)
+        if count >= CLIPS_A_NUMBER * student.embedding_dim:
+            return
 
 
 def _listening(settings: TrainSettings, pool: Path) -> Objective:

@@ -72,6 +72,9 @@ class LossSettings:
         contrast: weight of all contrastive losses beside the heads; 0 leaves them out.
         memory: how many embeddings of earlier mixtures are negatives, too, see :mod:`fxlens.training.memory`.
         heads: what else the embedding has to say.
+        teachers: folders of trained models whose embeddings side by side are a target, see
+            :mod:`fxlens.training.joint_hearing`.
+        joint_weight: of the cosine to it.
     """
 
     temperature: float = 0.1
@@ -81,11 +84,13 @@ class LossSettings:
     contrast: float = 1.0
     memory: int = 0
     heads: HeadSettings = field(default_factory=HeadSettings)
+    teachers: tuple[Path, ...] = ()
+    joint_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.contrast < 0.0 or self.memory < 0:
-            raise ConfigError("loss.contrast and loss.memory must be 0 or more")
-        if self.contrast == 0.0 and not self.heads.any:
+        if min(self.contrast, self.memory, self.joint_weight) < 0.0:
+            raise ConfigError("loss.contrast, loss.memory and loss.joint_weight must be 0 or more")
+        if self.contrast == 0.0 and not self.heads.any and not (self.teachers and self.joint_weight):
             raise ConfigError("loss.contrast is 0 and loss.heads has no weight: nothing would be learnt")
         if self.contrast == 0.0 and self.memory:
             raise ConfigError("loss.memory holds negatives, but loss.contrast is 0")
