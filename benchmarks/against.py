@@ -49,6 +49,8 @@ def labels_of(systems: Sequence[SystemFacts]) -> list[str]:
 
 def _place(spec: str) -> str:
     """Where a system comes from, without the folders above it: the run of a model that is a run's."""
+    if ":" not in spec:
+        return "shipped"
     folder = Path(spec.rpartition(":")[2])
     return folder.parent.name if folder.name == "model" else folder.name
 

@@ -58,9 +58,12 @@ def systems_of(arguments: argparse.Namespace) -> list[str]:
 
 
 def command_line() -> str:
-    """The command as typed, without folders."""
-    words = [Path(word).name if "/" in word and not word.startswith("-") else word for word in sys.argv[1:]]
-    told = [
-        ":".join((*word.split(":")[:-1], Path(word.split(":")[-1]).name)) if ":" in word else word for word in words
-    ]
+    """The command as typed, without folders; of a run's model the run is told."""
+    told = []
+    for word in sys.argv[1:]:
+        kind, colon, place = word.rpartition(":")
+        if "/" in place and not place.startswith("-"):
+            path = Path(place)
+            place = f"{path.parent.name}/model" if colon and path.name == "model" else path.name
+        told.append(kind + colon + place)
     return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *told])

@@ -38,5 +38,5 @@ def test_systems_of_one_name_are_told_apart_by_their_runs() -> None:
     systems = [SystemFacts("fxlens-small", spec, spec, "") for spec in specs[:3]]
     systems.append(SystemFacts("hand-made", specs[3], specs[3], ""))
     assert against.labels_of(systems) == [
-        "fxlens-small (fxlens)", "fxlens-small (small-0)", "fxlens-small (old)", "hand-made",
+        "fxlens-small (shipped)", "fxlens-small (small-0)", "fxlens-small (old)", "hand-made",
     ]  # fmt: skip

@@ -15,7 +15,7 @@ CONFIGS = sorted((Path(config.__file__).parent / "configs").glob("*.yaml"))
 
 
 def test_there_are_configurations() -> None:
-    assert {p.stem for p in CONFIGS} >= {"small", "small-listening", "paper", "paper-small"}
+    assert {p.stem for p in CONFIGS} >= {"small", "small-joint", "small-listening", "paper", "paper-small"}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
@@ -31,9 +31,10 @@ def test_configuration(path: Path, tmp_path: Path) -> None:
         assert 75_000_000 < weights < 85_000_000
 
 
-def test_the_second_run_goes_on_with_the_model_of_the_first() -> None:
+@pytest.mark.parametrize("later", ["small-joint", "small-listening"])
+def test_later_runs_go_on_with_the_model_of_the_first(later: str) -> None:
     first, second = (
-        config.load(TrainSettings, next(p for p in CONFIGS if p.stem == name)) for name in ("small", "small-listening")
+        config.load(TrainSettings, next(p for p in CONFIGS if p.stem == name)) for name in ("small", later)
     )
     assert first.model == second.model
     assert first.block == second.block  # of one pool

@@ -17,7 +17,11 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="Folder of the run.")],
     config: Annotated[
         str | None,
-        typer.Option("--config", "-c", help="YAML file, or a shipped one: small, small-listening, paper-small, paper."),
+        typer.Option(
+            "--config",
+            "-c",
+            help="YAML file, or a shipped one: small, small-joint, small-listening, paper-small, paper.",
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
