@@ -66,3 +66,10 @@ def test_imports_point_left(path: Path) -> None:
 def test_files_stay_readable(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
     assert path.stem not in {"utils", "misc", "common", "core", "helpers"}
+
+
+def test_helpers_of_tests_have_names_of_their_own() -> None:
+    # Tests import them by name alone, from the folders of all tests that were collected before.
+    helpers = [p for p in Path(__file__).parent.rglob("*.py") if not p.name.startswith(("test_", "conftest", "__"))]
+    names = [p.name for p in helpers]
+    assert sorted(names) == sorted(set(names))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from apply_calls import CHAIN
 from short_files import write
-from tiny_encoder import save_tiny_encoder
+from tiny_model import save_tiny_encoder
 
 from fxlens.effects.chain import EffectChain
 

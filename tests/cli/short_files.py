@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from tiny_encoder import RATE
+from tiny_model import RATE
 
 
 def write(path: Path, seconds: float = 1.5, rate: int = RATE, channels: int = 2, seed: int = 0) -> Path:

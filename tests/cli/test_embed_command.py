@@ -15,7 +15,7 @@ import pytest
 import soundfile
 import torch
 from short_files import program, read, write
-from tiny_encoder import RATE
+from tiny_model import RATE
 
 from fxlens.cli import main
 from fxlens.embedding import job

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tiny_encoder import RATE, save_tiny_encoder
+from tiny_model import RATE, save_tiny_encoder
 
 from fxlens.models.fx_encoder import FxEncoder
 
