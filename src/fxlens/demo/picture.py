@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Draw: TypeAlias = Callable[[Path], None]
+Place: TypeAlias = Callable[[float, float, float, float], tuple[float, float, float, float]]
 
 _DPI = 100
 _WIDTH = 16.0
+_ROW_INCHES = 1.15
 _BEFORE, _AFTER, _INK, _FAINT = "#0072B2", "#D55E00", "#222222", "#777777"
 _COLUMNS = 700  # of a waveform or spectrogram
 _RATE = 22050
@@ -49,51 +51,16 @@ def draw_movement(
         OutputError: the file cannot be written.
     """
     rows = len(result.rows)
-    row_inches = 1.15
-    figure, place = _figure(2.0 + row_inches * (rows + 1) + 0.9)
-    top = 2.0
-    height = row_inches * (rows + 1)
+    top, height = 2.0, _ROW_INCHES * (rows + 1)
+    figure, place = _figure(top + height + 0.9)
     _titles(
         figure,
         f"Change the effects on one instrument: its own embedding moved most in {result.rows_right} of {rows} cases",
         f"{result.source}; model {result.model_id}",
     )
     for index, name in enumerate(result.rows):
-        y = top + index * row_inches
-        axes = figure.add_axes(place(1.5, y + 0.08, 2.75, row_inches - 0.16))
-        _waveforms(axes, before[name], after[name])
-        words = figure.add_axes(place(4.35, y, 3.3, row_inches))
-        words.set_axis_off()
-        was, now = result.words[name]
-        words.text(0.02, 0.54, _wrapped(was), color=_BEFORE, fontsize=10, va="bottom", linespacing=1.15)
-        words.text(0.02, 0.46, "→ " + _wrapped(now), color=_AFTER, fontsize=10, va="top", linespacing=1.15)
-        label = figure.add_axes(place(0.25, y, 1.3, row_inches))
-        label.set_axis_off()
-        label.text(0.0, 0.5, fill(name, 11), fontsize=14, fontweight="bold", color=_INK, va="center")
-    last = figure.add_axes(place(0.25, top + rows * row_inches, 7.4, row_inches))
-    last.set_axis_off()
-    last.text(0.0, 0.5, "nothing changed", fontsize=14, fontweight="bold", color=_INK, va="center")
-    last.text(
-        0.563,
-        0.5,
-        "the yardstick: other seconds\nof the same mixture",
-        fontsize=10.5,
-        color=_FAINT,
-        va="center",
-    )
-    head = figure.add_axes(place(0.25, top - 0.75, 7.4, 0.7))
-    head.set_axis_off()
-    head.text(0.169, 0.1, "before", color=_BEFORE, fontsize=12, fontweight="bold")
-    head.text(0.265, 0.1, "and after the change", color=_AFTER, fontsize=12, fontweight="bold")
-    figure.text(
-        7.85 / _WIDTH,
-        1 - 1.27 / figure.get_figheight(),
-        "How far the embedding moves of ...",
-        fontsize=12,
-        fontweight="bold",
-        color=_INK,
-        va="center",
-    )
+        _changed_stem(figure, place, top + index * _ROW_INCHES, name, before[name], after[name], result.words[name])
+    _legend(figure, place, top, top + rows * _ROW_INCHES)
     map_axes = figure.add_axes(place(7.85, top, 7.9, height))
     _heat_map(map_axes, result)
     figure.text(
@@ -107,6 +74,49 @@ def draw_movement(
         va="center",
     )
     _save(figure, path)
+
+
+def _changed_stem(
+    figure: Figure,
+    place: Place,
+    top: float,
+    name: str,
+    before: np.ndarray,
+    after: np.ndarray,
+    words: tuple[str, str],
+) -> None:
+    """One row: the stem's name, its waveform before and after, and both in words."""
+    label = figure.add_axes(place(0.25, top, 1.3, _ROW_INCHES))
+    label.set_axis_off()
+    label.text(0.0, 0.5, fill(name, 11), fontsize=14, fontweight="bold", color=_INK, va="center")
+    _waveforms(figure.add_axes(place(1.5, top + 0.08, 2.75, _ROW_INCHES - 0.16)), before, after)
+    said = figure.add_axes(place(4.35, top, 3.3, _ROW_INCHES))
+    said.set_axis_off()
+    was, now = words
+    said.text(0.02, 0.54, _wrapped(was), color=_BEFORE, fontsize=10, va="bottom", linespacing=1.15)
+    said.text(0.02, 0.46, "→ " + _wrapped(now), color=_AFTER, fontsize=10, va="top", linespacing=1.15)
+
+
+def _legend(figure: Figure, place: Place, top: float, bottom: float) -> None:
+    """What the columns are, above them, and the name of the last row, which has no stem."""
+    head = figure.add_axes(place(0.25, top - 0.75, 7.4, 0.7))
+    head.set_axis_off()
+    head.text(0.169, 0.1, "before", color=_BEFORE, fontsize=12, fontweight="bold")
+    head.text(0.265, 0.1, "and after the change", color=_AFTER, fontsize=12, fontweight="bold")
+    figure.text(
+        7.85 / _WIDTH,
+        1 - 1.27 / figure.get_figheight(),
+        "How far the embedding moves of ...",
+        fontsize=12,
+        fontweight="bold",
+        color=_INK,
+        va="center",
+    )
+    last = figure.add_axes(place(0.25, bottom, 7.4, _ROW_INCHES))
+    last.set_axis_off()
+    last.text(0.0, 0.5, "nothing changed", fontsize=14, fontweight="bold", color=_INK, va="center")
+    yardstick = "the yardstick: other seconds\nof the same mixture"
+    last.text(0.563, 0.5, yardstick, fontsize=10.5, color=_FAINT, va="center")
 
 
 def draw_distances(result: DemoResult, file: Path, path: Path) -> None:
@@ -146,7 +156,7 @@ def draw_distances(result: DemoResult, file: Path, path: Path) -> None:
     _save(figure, path)
 
 
-def _figure(height: float) -> tuple[Figure, Callable[[float, float, float, float], Any]]:
+def _figure(height: float) -> tuple[Figure, Place]:
     """A figure that pyplot never hears of, and a function from inches to the place of axes."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -188,6 +188,24 @@ def render_collection(
     files = sorted(p for p in Path(midi_dir).rglob("*") if p.suffix.lower() in (".mid", ".midi") and p.is_file())
     if not files:
         raise DataError(f"{midi_dir}: there is no .mid file in it; check the path")
+    todo = _unfinished(files, out_dir, settings, report)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:  # the work is in fluidsynth's processes
+        tasks = {pool.submit(_render_song, file, out_dir, fonts, settings, voices): file for file in todo}
+        try:
+            for done, task in enumerate(as_completed(tasks), start=1):
+                message = _told(tasks[task].stem, task, report)
+                if progress is not None:
+                    progress(message, done, len(todo))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    report.rendered.sort()
+    return report
+
+
+def _unfinished(files: Sequence[Path], out_dir: Path, settings: RenderSettings, report: RenderReport) -> list[Path]:
+    """The files still to be rendered; the others go into the report."""
     todo: list[Path] = []
     seen: dict[str, str] = {}
     for file in files:
@@ -202,26 +220,18 @@ def render_collection(
             report.finished_before.append(file.stem)
         else:
             todo.append(file)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:  # the work is in fluidsynth's processes
-        tasks = {pool.submit(_render_song, file, out_dir, fonts, settings, voices): file for file in todo}
-        try:
-            for done, task in enumerate(as_completed(tasks), start=1):
-                name = tasks[task].stem
-                try:
-                    stems = task.result()
-                    report.rendered.append(name)
-                    message = f"{name}: {stems} stems"
-                except DataError as problem:
-                    report.left_out[name] = str(problem)
-                    message = f"{name}: left out ({problem})"
-                if progress is not None:
-                    progress(message, done, len(todo))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    report.rendered.sort()
-    return report
+    return todo
+
+
+def _told(name: str, task: Future[int], report: RenderReport) -> str:
+    """Enter a song that has ended into the report, and say in one line what became of it."""
+    try:
+        stems = task.result()
+    except DataError as problem:
+        report.left_out[name] = str(problem)
+        return f"{name}: left out ({problem})"
+    report.rendered.append(name)
+    return f"{name}: {stems} stems"
 
 
 def _finished(folder: Path, digest: str, settings: RenderSettings) -> bool:

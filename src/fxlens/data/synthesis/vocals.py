@@ -208,12 +208,56 @@ def sing(
     Returns:
         Shape ``[samples]``.
     """
+    moves = _moves(notes, syllables, singer, samples, sample_rate, rng)
+    rate, frames = 1.0 / _CONTROL_SECONDS, len(moves.pitch)
+    time = np.arange(frames) / rate
+    pitch = gaussian_filter1d(moves.pitch, 0.014 * rate)
+    drift = gaussian_filter1d(rng.standard_normal(frames), 0.15 * rate) * 0.08 * np.sqrt(0.15 * rate)
+    pitch += drift + rng.standard_normal(frames) * singer.jitter_cents / 100.0
+    wobble = np.sin(2.0 * np.pi * singer.vibrato_hz * time + 0.4 * np.cumsum(rng.standard_normal(frames)) / rate)
+    pitch += singer.vibrato_cents / 100.0 * gaussian_filter1d(moves.vibrato, 0.03 * rate) * wobble
+    level = gaussian_filter1d(moves.level, 0.010 * rate) * (1.0 + 0.04 * rng.standard_normal(frames))
+    level[level < 1e-4] = 0.0
+    at = np.arange(samples) / sample_rate
+    frequency = midi_to_hz(np.interp(at, time, pitch))
+    loudness = np.interp(at, time, level)
+    pulses = band_limited_wave(frequency, glottal_harmonics(singer.open_quotient, singer.tilt), sample_rate)
+    breath = singer.breath * rng.standard_normal(samples) * (0.5 + np.clip(pulses, 0.0, 1.0))
+    mouth = _tract(gaussian_filter1d(moves.formants, 0.016 * rate, axis=0), pitch, singer, sample_rate)
+    voiced = filter_by_frames((pulses + breath) * loudness, mouth, rate, sample_rate, singer.size)
+    sounding = max(float(np.sum(loudness > 0.05)), 1.0)
+    return voiced / (np.sqrt(np.sum(voiced**2) / sounding) + 1e-9) + moves.noises
+
+
+@dataclass(frozen=True)
+class _Moves:
+    """What the voice is told to do, at the control rate, before anything is smoothed; and its noises as sound.
+
+    ``pitch`` in MIDI notes, ``level`` and ``vibrato`` (0 to 1) have shape ``[frames]``, ``formants`` in Hz
+    ``[frames, 3]``, ``noises`` ``[samples]``.
+    """
+
+    pitch: np.ndarray
+    level: np.ndarray
+    vibrato: np.ndarray
+    formants: np.ndarray
+    noises: np.ndarray
+
+
+def _moves(
+    notes: Sequence[Note],
+    syllables: Sequence[Syllable],
+    singer: Singer,
+    samples: int,
+    sample_rate: int,
+    rng: np.random.Generator,
+) -> _Moves:
     rate = 1.0 / _CONTROL_SECONDS
     frames = int(samples / sample_rate * rate) + 2
-    pitch, level = np.full(frames, float(notes[0].pitch)), np.zeros(frames)
     formants = np.tile(np.array(VOWELS["uh"], dtype=np.float64), (frames, 1))
-    vibrato = np.zeros(frames)
-    bursts = np.zeros(samples)
+    moves = _Moves(
+        np.full(frames, float(notes[0].pitch)), np.zeros(frames), np.zeros(frames), formants, np.zeros(samples)
+    )
     for number, (note, syllable) in enumerate(zip(notes, syllables, strict=True)):
         begin = int(note.start_seconds * rate)
         end = min(int((note.start_seconds + note.duration_seconds) * rate), frames)
@@ -221,45 +265,37 @@ def sing(
             continue
         since = np.arange(end - begin) / rate
         after_rest = number == 0 or note.start_seconds - _end(notes[number - 1]) > 0.15
-        pitch[begin:] = note.pitch
-        pitch[begin:end] -= singer.scoop_semitones * (1.0 if after_rest else 0.3) * np.exp(-since / 0.045)
-        vibrato[begin:end] = np.clip((since - 0.22) / 0.3, 0.0, 1.0)
-        level[begin:end] = note.velocity * (1.0 - 0.25 * since / since[-1])
+        moves.pitch[begin:] = note.pitch
+        moves.pitch[begin:end] -= singer.scoop_semitones * (1.0 if after_rest else 0.3) * np.exp(-since / 0.045)
+        moves.vibrato[begin:end] = np.clip((since - 0.22) / 0.3, 0.0, 1.0)
+        moves.level[begin:end] = note.velocity * (1.0 - 0.25 * since / since[-1])
         toward = np.clip((since / since[-1] - 0.6) / 0.4, 0.0, 1.0)[:, None]
         formants[begin:end] = (1.0 - toward) * VOWELS[syllable.vowel] + toward * np.array(VOWELS[syllable.offglide])
         formants[end:] = formants[end - 1]  # the mouth stays as it is in a rest
-        if syllable.consonant in _VOICED:
-            through, decibels = _VOICED[syllable.consonant]
-            count = min(int(0.07 * rate), (end - begin) // 2)
-            formants[begin : begin + count] = through
-            level[begin : begin + count] *= 10.0 ** (decibels / 20.0)
-        elif syllable.consonant:
-            seconds, band, loudness, closure = _UNVOICED[syllable.consonant]
-            count = min(int((seconds + closure) * rate), (end - begin) // 2)
-            level[begin : begin + count] = 0.0
-            burst = _burst(seconds, band, sample_rate, rng) * loudness * note.velocity
-            start = int((note.start_seconds + closure) * sample_rate)
-            room = max(min(len(burst), samples - start), 0)
-            bursts[start : start + room] += burst[:room]
+        _articulate(moves, syllable.consonant, note, begin, end, sample_rate, rng)
         if after_rest and note.start_seconds > 0.4:
-            _inhale(bursts, note.start_seconds, 0.02 * note.velocity, sample_rate, rng)
-    time = np.arange(frames) / rate
-    pitch = gaussian_filter1d(pitch, 0.014 * rate)
-    drift = gaussian_filter1d(rng.standard_normal(frames), 0.15 * rate) * 0.08 * np.sqrt(0.15 * rate)
-    pitch += drift + rng.standard_normal(frames) * singer.jitter_cents / 100.0
-    wobble = np.sin(2.0 * np.pi * singer.vibrato_hz * time + 0.4 * np.cumsum(rng.standard_normal(frames)) / rate)
-    pitch += singer.vibrato_cents / 100.0 * gaussian_filter1d(vibrato, 0.03 * rate) * wobble
-    level = gaussian_filter1d(level, 0.010 * rate) * (1.0 + 0.04 * rng.standard_normal(frames))
-    level[level < 1e-4] = 0.0
-    at = np.arange(samples) / sample_rate
-    frequency = midi_to_hz(np.interp(at, time, pitch))
-    loudness = np.interp(at, time, level)
-    pulses = band_limited_wave(frequency, glottal_harmonics(singer.open_quotient, singer.tilt), sample_rate)
-    breath = singer.breath * rng.standard_normal(samples) * (0.5 + np.clip(pulses, 0.0, 1.0))
-    mouth = _tract(gaussian_filter1d(formants, 0.016 * rate, axis=0), pitch, singer, sample_rate)
-    voiced = filter_by_frames((pulses + breath) * loudness, mouth, rate, sample_rate, singer.size)
-    sounding = max(float(np.sum(loudness > 0.05)), 1.0)
-    return voiced / (np.sqrt(np.sum(voiced**2) / sounding) + 1e-9) + bursts
+            _inhale(moves.noises, note.start_seconds, 0.02 * note.velocity, sample_rate, rng)
+    return moves
+
+
+def _articulate(
+    moves: _Moves, consonant: str, note: Note, begin: int, end: int, sample_rate: int, rng: np.random.Generator
+) -> None:
+    """Put a consonant into the first frames of a note, and its noise where the note begins."""
+    rate = 1.0 / _CONTROL_SECONDS
+    if consonant in _VOICED:
+        through, decibels = _VOICED[consonant]
+        count = min(int(0.07 * rate), (end - begin) // 2)
+        moves.formants[begin : begin + count] = through
+        moves.level[begin : begin + count] *= 10.0 ** (decibels / 20.0)
+    elif consonant:
+        seconds, band, loudness, closure = _UNVOICED[consonant]
+        count = min(int((seconds + closure) * rate), (end - begin) // 2)
+        moves.level[begin : begin + count] = 0.0
+        burst = _burst(seconds, band, sample_rate, rng) * loudness * note.velocity
+        start = int((note.start_seconds + closure) * sample_rate)
+        room = max(min(len(burst), len(moves.noises) - start), 0)
+        moves.noises[start : start + room] += burst[:room]
 
 
 def _end(note: Note) -> float:
