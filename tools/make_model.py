@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sources", type=Path, help="folder of unpacked packages; default: WORK/sources")
     parser.add_argument("--trial", action="store_true", help="everything in small, on synthesised songs")
     parser.add_argument("--jobs", "-j", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for both trainings")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all trainings")
     parser.add_argument("--until", metavar="STEP", help="the last step to be done")
     parser.add_argument("--dry-run", action="store_true", help="print the commands")
     return parser

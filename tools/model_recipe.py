@@ -1,12 +1,13 @@
 """The recipe of fxlens-small as steps: from recordings and MIDI files to weights to be shipped, and their figures.
 
-Songs, a first training that learns what effects sound like, a second that learns to find instruments, half the bytes,
-heads that describe, and figures on songs that none of it has heard. In small, as a trial, everything is the same but
-the sizes; synthesised songs stand in for recordings there.
+Songs, two trainings that learn what effects sound like, a third that makes one model of both, a fourth that learns to
+find instruments, half the bytes, heads that describe, and figures on songs that none of it has heard. In small, as a
+trial, everything is the same but the sizes; synthesised songs stand in for recordings there.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from model_steps import Command, Step
 
 from fxlens.cli.train_command import shipped_config
+from fxlens.config import read
 from fxlens.data.material.sources import SOURCES
 from fxlens.describing.figures_page import BEGIN, END
 from fxlens.whole_files import write_text
@@ -27,6 +29,8 @@ SOUNDFONTS = (
     "musescore-general-soundfont/usr/share/sounds/sf3/MuseScore_General_Full.sf3",
     "fluidr3mono-gm-soundfont/usr/share/sounds/sf3/FluidR3Mono_GM.sf3",
 )
+OTHER_SEED = 1001
+"""Of the second model: what two hear together is worth something as far as they hear differently."""
 SYSTEMS = ("hand-made-wccn", "hand-made", "untrained")
 """What the model is compared with."""
 SOME_LEFT_OUT = (0, 3)
@@ -41,8 +45,10 @@ class Size:
         songs: of the material; of which kinds, see docs/material.md.
         song_seconds: length of each.
         hours: of songs from MIDI files and of the material that there must be in all.
-        training: settings of both trainings, as ``--set`` takes them.
-        first, second: settings of either.
+        training: settings of all trainings, as ``--set`` takes them.
+        hearing: of those that learn what effects sound like.
+        joint: of the one that makes one of them, besides.
+        listening: of the last.
         sessions: that describing learns from, and those it is tried on.
         evaluation: options of ``fxlens evaluate``.
         retrieval: more of them, for that alone.
@@ -52,8 +58,9 @@ class Size:
     song_seconds: float = 80.0
     hours: float = 8.0
     training: tuple[str, ...] = ()
-    first: tuple[str, ...] = ()
-    second: tuple[str, ...] = ()
+    hearing: tuple[str, ...] = ()
+    joint: tuple[str, ...] = ()
+    listening: tuple[str, ...] = ()
     sessions: tuple[int, int] = (700, 250)
     evaluation: tuple[str, ...] = ()
     retrieval: tuple[str, ...] = ("--single-effects",)
@@ -75,7 +82,7 @@ TRIAL = Size(
         "optimizer.warmup_steps=2",
         "optimizer.freeze_norm_from=5",
     ),
-    first=(
+    hearing=(
         "batch.mixture_groups=2",
         "batch.extraction_groups=2",
         "batch.hard_from_batch=2",
@@ -86,7 +93,8 @@ TRIAL = Size(
         "validate_every=4",
         "validation_blocks=1",
     ),
-    second=(
+    joint=("optimizer.freeze_norm_from=0", "batch.hard_from_batch=0"),
+    listening=(
         "listening.mixtures=4",
         "listening.blocks=14",
         "listening.seconds=1.2",
@@ -111,7 +119,7 @@ class Recipe:
         sources: folder of unpacked packages; None in a trial renders no material.
         size: how much.
         jobs: processes.
-        settings: of both trainings, on top.
+        settings: of all trainings, on top.
     """
 
     work: Path
@@ -133,7 +141,7 @@ class Recipe:
 
     def steps(self) -> list[Step]:
         """All of it, in order."""
-        return [*self._songs(), self._first(), self._second(), self._ship(), self._describe(), *self._figures()]
+        return [*self._songs(), *self._hearing(), self._listening(), self._ship(), self._describe(), *self._figures()]
 
     def _songs(self) -> list[Step]:
         sources, data = self.sources, self.data
@@ -180,30 +188,42 @@ class Recipe:
         return Step("material", "renders the material", (rendered, counted), (self._list("material"),),
                     (self._list("midi"),))  # fmt: skip
 
-    def _first(self) -> Step:
-        return self._training("small", "learns what effects sound like", (*self.size.training, *self.size.first))
+    def _hearing(self) -> list[Step]:
+        settings = (*self.size.training, *self.size.hearing)
+        teachers = [self.work / name / "model" for name in ("small", "small-other")]
+        both = (f"initial_weights={teachers[0]}", f"loss.teachers=[{teachers[0]}, {teachers[1]}]")
+        return [
+            self._training("small", "learns what effects sound like", settings),
+            self._training("small", "learns it once more, from another beginning", settings, run="small-other",
+                           last=(f"seed={OTHER_SEED}",)),
+            self._training("small-joint", "learns what both hear together", (*both, *settings, *self.size.joint),
+                           *teachers),
+        ]  # fmt: skip
 
-    def _second(self) -> Step:
-        settings = (f"initial_weights={self.work / 'small' / 'model'}", *self.size.training, *self.size.second)
-        reads = self.work / "small" / "model"
+    def _listening(self) -> Step:
+        reads = self.work / "small-joint" / "model"
+        settings = (f"initial_weights={reads}", *self.size.training, *self.size.listening)
         return self._training("small-listening", "learns to find instruments in mixtures", settings, reads)
 
-    def _training(self, config: str, says: str, settings: Sequence[str], *reads: Path) -> Step:
-        run, manifests = self.work / config, self._manifests()
+    def _training(
+        self, config: str, says: str, settings: Sequence[str], *reads: Path, run: str = "", last: Sequence[str] = ()
+    ) -> Step:
+        name, manifests = run or config, self._manifests()
         placed = [f"material.manifests=[{', '.join(str(m) for m in manifests)}]", f"material.pool={self.work / 'pool'}"]
         if self.data is not None:
             placed.append(f"material.rooms={self.data / 'impulse_responses'}")
         command = Command(
-            _words(sys.executable, "-m", "fxlens.cli", "train", "--config", config, "-o", run,
-                   *_each("--set", [*placed, *settings, *self.settings])),
+            _words(sys.executable, "-m", "fxlens.cli", "train", "--config", config, "-o", self.work / name,
+                   *_each("--set", [*placed, *settings, *self.settings, *last])),
             _words("--set", f"material.render_jobs={self.jobs}"),
-            goes_on=(run / "checkpoints" / "last.ckpt", "--resume"),
+            goes_on=(self.work / name / "checkpoints" / "last.ckpt", "--resume"),
         )  # fmt: skip
-        decides = {"configuration": shipped_config(config).read_text(encoding="utf-8")}
-        return Step(config, says, (command,), (run / "model",), (*manifests, *reads), decides, own=run)
+        decides = {"configuration": json.dumps(read(shipped_config(config)), sort_keys=True)}
+        made = self.work / name
+        return Step(name, says, (command,), (made / "model",), (*manifests, *reads), decides, own=made)
 
     def _ship(self) -> Step:
-        runs = [self.work / name for name in ("small", "small-listening")]
+        runs = [self.work / name for name in ("small", "small-other", "small-joint", "small-listening")]
         command = self._tool("ship_model.py", *runs, self.model)
         return Step("ship", "halves the bytes", (command,), (self.model,), (runs[-1] / "model",))
 

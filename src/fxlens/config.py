@@ -137,6 +137,15 @@ def override(data: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, A
     return result
 
 
+def read(path: str | Path) -> dict[str, Any]:
+    """Values of a file as they are written, laid over those of the files that it extends.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return _read(Path(path), ())
+
+
 def _read(path: Path, from_files: tuple[Path, ...]) -> dict[str, Any]:
     """Read a file, laid over those that it extends; ``from_files`` extend it."""
     if path.resolve() in from_files:

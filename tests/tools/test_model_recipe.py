@@ -87,20 +87,28 @@ class _Model:
     model_id = "tiny"
 
 
-def test_settings_of_both_trainings_fit_the_configurations(tool: ModuleType, data: Path, tmp_path: Path) -> None:
+def test_settings_of_all_trainings_fit_the_configurations(tool: ModuleType, data: Path, tmp_path: Path) -> None:
     for name, steps in recipes(tool, data, tmp_path).items():
         by_name = {step.name: step for step in steps}
-        for config in ("small", "small-listening"):
-            (command,) = by_name[config].commands
+        seeds = []
+        for run in ("small", "small-other", "small-joint", "small-listening"):
+            (command,) = by_name[run].commands
             words = command.full()
             given = [value for option, value in pairwise(words) if option == "--set"]
+            config = words[words.index("--config") + 1]
             settings = load(TrainSettings, shipped_config(config), given)
+            seeds.append(settings.seed)
+            if run == "small-joint":
+                both = (tmp_path / "small" / "model", tmp_path / "small-other" / "model")
+                assert settings.loss.teachers == both and settings.initial_weights == both[0]
+                assert settings.optimizer.freeze_norm_from == 0
             lists = [tmp_path / "stems" / f"{m}.jsonl" for m in ("real", "midi", "material")]
             assert settings.material.manifests == tuple(lists[:2] if name == "trial" else lists)
             assert settings.material.pool == tmp_path / "pool" and settings.material.render_jobs == 2
             assert settings.material.rooms == (data / "impulse_responses" if name == "full" else None)
-            assert "configuration" in by_name[config].decides
-        assert settings.objective == "listening" and settings.initial_weights == tmp_path / "small" / "model"
+            assert "n_mels" in by_name[run].decides["configuration"], "what it extends decides, too"
+        assert seeds[0] != seeds[1]
+        assert settings.objective == "listening" and settings.initial_weights == tmp_path / "small-joint" / "model"
 
 
 def test_no_step_reads_what_is_made_after_it(tool: ModuleType, data: Path, tmp_path: Path) -> None:
@@ -141,7 +149,7 @@ def test_wrong_calls_say_what_is_missing(
     assert tool.main(["--data", str(data)]) == 2
     assert "voice_samples is not there" in capsys.readouterr().err
     assert tool.main(["--trial", "--until", "lunch"]) == 2
-    assert "the steps are real, midi, small, small-listening, ship" in capsys.readouterr().err
+    assert "the steps are real, midi, small, small-other, small-joint, small-listening, ship" in capsys.readouterr().err
     assert tool.main(["--trial", "--jobs", "0"]) == 2
 
 

@@ -18,7 +18,18 @@ from fxlens.evaluation.results import load_results
 from fxlens.models.fx_encoder import FxEncoder
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="no SIGTERM")]
-STEPS = ["real", "midi", "small", "small-listening", "ship", "describe", "evaluate", "report"]
+STEPS = [
+    "real",
+    "midi",
+    "small",
+    "small-other",
+    "small-joint",
+    "small-listening",
+    "ship",
+    "describe",
+    "evaluate",
+    "report",
+]
 
 
 def started(tools: Path, work: Path, log: Path) -> subprocess.Popen[bytes]:
@@ -44,10 +55,10 @@ def test_the_recipe_in_small(tools: Path, tmp_path: Path) -> None:
 
     assert started(tools, work, tmp_path / "second.log").wait(1200.0) == 0, (tmp_path / "second.log").read_text()
     told = (tmp_path / "second.log").read_text()
-    assert "1/8 real: there already" in told and "2/8 midi: there already" in told
-    assert "3/8 small: learns what effects sound like (goes on; " in told
+    assert "1/10 real: there already" in told and "2/10 midi: there already" in told
+    assert "3/10 small: learns what effects sound like (goes on; " in told
     assert "--resume" in (work / "logs" / "small.log").read_text()
-    for run in ("small", "small-listening"):
+    for run in ("small", "small-other", "small-joint", "small-listening"):
         steps = [int(row.split(",")[0]) for row in (work / run / "metrics.csv").read_text().splitlines()[1:]]
         assert max(steps) == 6
 
@@ -55,7 +66,7 @@ def test_the_recipe_in_small(tools: Path, tmp_path: Path) -> None:
     encoder = FxEncoder.from_pretrained(model)
     head = json.loads((model / "config.json").read_text())
     assert head["weights"]["dtype"] == "float16" and (model / "model.safetensors").stat().st_size < 20e6
-    assert [run["objective"] for run in head["metadata"]["runs"]] == ["contrast", "listening"]
+    assert [run["objective"] for run in head["metadata"]["runs"]] == ["contrast", "contrast", "contrast", "listening"]
     assert load_heads(model, encoder.model_id).metadata["sessions"] == 14
     song = next((work / "stems" / "real").glob("*/drums.flac"))
     assert describe(song, encoder, "drums").findings
@@ -70,6 +81,6 @@ def test_the_recipe_in_small(tools: Path, tmp_path: Path) -> None:
     assert started(tools, work, tmp_path / "third.log").wait(300.0) == 0
     told = (tmp_path / "third.log").read_text()
     assert [line for line in told.splitlines() if "there already" in line] == [
-        f"{k}/8 {name}: there already" for k, name in enumerate(STEPS, start=1)
+        f"{k}/10 {name}: there already" for k, name in enumerate(STEPS, start=1)
     ]
     assert time.monotonic() - begun < 60.0
