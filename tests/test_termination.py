@@ -14,15 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from tiny_model import save_tiny_encoder
 
 from fxlens.cli import main
 from fxlens.cli.termination import as_interrupt
 from fxlens.effects.chain import EffectChain
 from fxlens.effects.effect import Effect
-from fxlens.models.backbone import BackboneConfig
-from fxlens.models.frontend import FrontendConfig
-from fxlens.models.fx_encoder import FxEncoder, FxEncoderConfig
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no SIGTERM")
 PATIENCE_SECONDS = 120.0
@@ -78,12 +75,7 @@ def test_apply_leaves_nothing_half_written(tmp_path: Path) -> None:
 
 
 def test_embed_keeps_what_is_finished_and_goes_on(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    front = FrontendConfig(sample_rate=22_050, n_fft=512, hop_length=256, n_mels=32, f_min_hz=50.0, f_max_hz=4000.0)
-    config = FxEncoderConfig(
-        name="tiny", frontend=front, backbone=BackboneConfig("resnet", 8), projection_dims=(8,), window_seconds=1.0
-    )
-    FxEncoder(config).save_pretrained(tmp_path / "tiny")
+    save_tiny_encoder(tmp_path / "tiny")
     for number in range(3):
         write(tmp_path / "in" / f"{number}.wav", 2.0)
     write(tmp_path / "in" / "long.wav", 600.0)

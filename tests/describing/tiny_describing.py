@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import tiny_model
 import torch
 
 from fxlens.describing.calibration import Calibration, Interval, Presence
@@ -10,28 +11,17 @@ from fxlens.describing.head_files import DescribingHeads, Reading
 from fxlens.describing.hearing import instrument_vector, whole_vector
 from fxlens.describing.network import ASKED, Heads
 from fxlens.describing.quantities import EFFECTS
-from fxlens.models.backbone import BackboneConfig
 from fxlens.models.extractor import ExtractorConfig
-from fxlens.models.frontend import FrontendConfig
-from fxlens.models.fx_encoder import FxEncoder, FxEncoderConfig
+from fxlens.models.fx_encoder import FxEncoder
 
-RATE = 8000
+RATE = tiny_model.RATE
 SECONDS = 1.0
 SLOPE = 12.0  # random heads say little, and are to be taken at their word
 
 
 def tiny_encoder(extractor: str = "mask", seed: int = 3) -> FxEncoder:
     """Fresh weights, quick to run."""
-    torch.manual_seed(seed)
-    front = FrontendConfig(
-        sample_rate=RATE, n_fft=512, hop_length=256, n_mels=32, f_min_hz=50.0, f_max_hz=4000.0, channels="lrms"
-    )
-    config = FxEncoderConfig(
-        name="tiny", frontend=front, backbone=BackboneConfig("resnet", 8), projection_dims=(16, 8),
-        extractor=ExtractorConfig(extractor, (0.0, 0.3)), query_encoder="offline", query_dim=64,
-        window_seconds=SECONDS, input_lufs=-18.0,
-    )  # fmt: skip
-    return FxEncoder(config).eval()
+    return tiny_model.tiny_encoder(seed, extractor=ExtractorConfig(extractor, (0.0, 0.3)), **tiny_model.AS_SHIPPED)  # type: ignore[arg-type]
 
 
 def tiny_heads(encoder: FxEncoder, seed: int = 0) -> DescribingHeads:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tiny_model import tiny_encoder
 
 from fxlens import EffectChain, FxEncoder
 from fxlens.effects.effect import Effect
-from fxlens.models.backbone import BackboneConfig
-from fxlens.models.extractor import ExtractorConfig
 from fxlens.models.frontend import FrontendConfig, LogMel
-from fxlens.models.fx_network import FxEncoderConfig
 from fxlens.models.wave_shape import ROWS, WaveRows, shapes
 
 HOP = 1024
@@ -98,18 +96,8 @@ def test_any_length_and_silence(samples: int) -> None:
 
 
 def network(wave: bool) -> FxEncoder:
-    torch.manual_seed(0)
     front = FrontendConfig(hop_length=HOP, n_mels=32, channels="lrms", floor_db=-60.0, ceiling_db=20.0, wave=wave)
-    config = FxEncoderConfig(
-        frontend=front,
-        backbone=BackboneConfig("resnet", 8),
-        projection_dims=(16, 16),
-        extractor=ExtractorConfig("mask", (0.0, 0.0)),
-        query_encoder="offline",
-        query_dim=64,
-        window_seconds=1.0,
-    )
-    return FxEncoder(config).eval()
+    return tiny_encoder(0, frontend=front, projection_dims=(16, 16))
 
 
 def test_the_reader_begins_at_nothing_and_learns() -> None:

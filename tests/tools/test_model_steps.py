@@ -14,14 +14,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import torch
+from tiny_model import save_tiny_encoder
 
 from fxlens.data.adapters.folder import prepare
 from fxlens.data.synthesis.synthetic import write_song
 from fxlens.errors import FxLensError
-from fxlens.models.backbone import BackboneConfig
-from fxlens.models.frontend import FrontendConfig
-from fxlens.models.fx_encoder import FxEncoder, FxEncoderConfig
 
 
 @pytest.fixture
@@ -156,11 +153,7 @@ def test_manifests_and_models_are_looked_into(steps: ModuleType, tmp_path: Path)
     with pytest.raises(FxLensError):
         steps.fingerprint(manifest)
 
-    front = FrontendConfig(sample_rate=22_050, n_fft=512, hop_length=256, n_mels=32, f_min_hz=50.0, f_max_hz=4000.0)
-    config = FxEncoderConfig(name="tiny", frontend=front, backbone=BackboneConfig("resnet", 8), projection_dims=(8,))
-    torch.manual_seed(0)
-    encoder = FxEncoder(config)
-    encoder.save_pretrained(tmp_path / "model")
+    save_tiny_encoder(tmp_path / "model")
     named = steps.fingerprint(tmp_path / "model")
     (tmp_path / "model" / "describe.json").write_text("{}")  # heads beside the weights change nothing of them
     assert steps.fingerprint(tmp_path / "model") == named

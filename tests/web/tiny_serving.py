@@ -9,19 +9,16 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
+from tiny_model import AS_SHIPPED, RATE, tiny_encoder
 
 from fxlens.describing.calibration import Calibration, Interval, Presence
 from fxlens.describing.head_files import DescribingHeads, Reading, save_heads
 from fxlens.describing.hearing import instrument_vector, whole_vector
 from fxlens.describing.network import ASKED, Heads
 from fxlens.describing.quantities import EFFECTS
-from fxlens.models.backbone import BackboneConfig
-from fxlens.models.extractor import ExtractorConfig
-from fxlens.models.frontend import FrontendConfig
-from fxlens.models.fx_encoder import FxEncoder, FxEncoderConfig
+from fxlens.models.fx_encoder import FxEncoder
 from fxlens.web.settings import ServeSettings
 
-RATE = 8000
 HERE = "http://127.0.0.1"
 
 
@@ -33,16 +30,7 @@ def settings_of(folder: Path, model: Path, **changes: Any) -> ServeSettings:
 
 def write_model(folder: Path) -> Path:
     """A tiny model with heads of random weights."""
-    torch.manual_seed(3)
-    front = FrontendConfig(
-        sample_rate=RATE, n_fft=512, hop_length=256, n_mels=32, f_min_hz=50.0, f_max_hz=4000.0, channels="lrms"
-    )
-    config = FxEncoderConfig(
-        name="tiny", frontend=front, backbone=BackboneConfig("resnet", 8), projection_dims=(16, 8),
-        extractor=ExtractorConfig("mask", (0.0, 0.3)), query_encoder="offline", query_dim=64,
-        window_seconds=1.0, input_lufs=-18.0,
-    )  # fmt: skip
-    encoder = FxEncoder(config).eval()
+    encoder = tiny_encoder(**AS_SHIPPED)
     encoder.save_pretrained(folder)
     heard = encoder.hear(torch.zeros(1, 2, RATE))
     dims = {
