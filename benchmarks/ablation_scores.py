@@ -8,11 +8,11 @@ import numpy as np
 from bench_scores import earned, over_stems, searched, whole_arrays
 
 from fxlens.evaluation.benchmark.audio_queries import draw_audio_queries
-from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.conditions import Conditions
 from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.benchmark.pools import single_effect_pools
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, make_recipe
-from fxlens.evaluation.benchmark.run import BenchmarkRun, embed_all, load_pool
+from fxlens.evaluation.benchmark.run import embed_all, load_pool
 from fxlens.evaluation.benchmark.system_opening import ReadySystem
 
 MEASURES = ("stems", "mixture", "asked", "single")
@@ -54,7 +54,7 @@ def _asked(ready: ReadySystem, material: Material, settings: BenchmarkSettings, 
     """One instrument by its name, in mixtures that share only its chain; None for a system that cannot be asked."""
     recipe = make_recipe(material.evaluation, settings)
     queries = draw_audio_queries(recipe, material.others)
-    run = BenchmarkRun(recipe, on.cache, queries, on.jobs, on.keep_audio is not False)
+    run = on.run(recipe, queries)
     assert ready.source is not None
     embed_all(run, [ready.source], ("controlled",), on.stage)
     arrays = load_pool(run, ready.source, ("controlled",), settings.pools[0])["controlled"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from fxlens.cli import console
 from fxlens.cli.evaluate_options import Stages, choose_device
 from fxlens.cli.model_option import Device
-from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.conditions import Conditions
 from fxlens.evaluation.benchmark.instrument_stems import instruments_with_songs
 from fxlens.evaluation.benchmark.material import Material, load_material
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings

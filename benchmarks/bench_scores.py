@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from fxlens.errors import DataError
-from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.conditions import Conditions
 from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, Recipe
 from fxlens.evaluation.benchmark.retrieval import PRIMARY, gains, ranks
-from fxlens.evaluation.benchmark.run import BenchmarkRun, embed_all, load_pool
-from fxlens.evaluation.benchmark.shard_rendering import fits_on_disk
-from fxlens.evaluation.benchmark.system_opening import ReadySystem, open_systems, training_pairs
+from fxlens.evaluation.benchmark.run import embed_all, load_pool
+from fxlens.evaluation.benchmark.system_opening import ReadySystem
 
 RESAMPLES = 1000
 
@@ -42,13 +41,7 @@ def open_ready(
     Raises:
         DataError: one of them cannot be had: a table without it would be another table.
     """
-    ready = open_systems(
-        specs,
-        conditions.opener,
-        conditions.device,
-        lambda: training_pairs(material.training, settings, conditions.cache, conditions.jobs, conditions.stage),
-        conditions.say,
-    )
+    ready = conditions.open(specs, material, settings)
     lacking = [system.facts.spec for system in ready if system.source is None]
     if lacking:
         raise DataError(f"{', '.join(lacking)}: cannot be had; see above, or leave it out")
@@ -65,8 +58,7 @@ def whole_arrays(
     Raises:
         DataError: a system has a reason instead of embeddings.
     """
-    keep = fits_on_disk(recipe, conditions.cache) if conditions.keep_audio is None else conditions.keep_audio
-    run = BenchmarkRun(recipe, conditions.cache, None, conditions.jobs, keep)
+    run = conditions.run(recipe)
     sources = [system.source for system in systems if system.source is not None]
     assert len(sources) == len(systems), "open_ready refuses what cannot be had"
     embed_all(run, sources, ("whole",), conditions.stage)

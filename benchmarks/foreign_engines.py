@@ -23,7 +23,7 @@ from engines.foreign_renderer import ForeignRenderer, draw_engines, present_engi
 
 from fxlens.cli import console
 from fxlens.cli.evaluate_options import Stages
-from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.conditions import Conditions
 from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, Recipe, generator, make_recipe
 from fxlens.evaluation.benchmark.system_opening import ReadySystem

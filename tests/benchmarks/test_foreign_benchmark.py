@@ -13,7 +13,7 @@ from engines.sox_engine import SoxEngine
 
 from fxlens.effects.chain import EffectChain
 from fxlens.effects.effect import Effect
-from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.conditions import Conditions
 from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.benchmark.pools import balanced_pool
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, make_recipe

@@ -14,7 +14,7 @@ from effect_map import draw_map
 from labelled_clips import labelled_clips
 
 from fxlens.data.chain_labels import EFFECTS
-from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.conditions import Conditions
 from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.benchmark.pools import balanced_pool
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, Recipe, draw_style, make_recipe

@@ -10,7 +10,8 @@ import pytest
 from evaluation_listeners import Learner, Noise, Spectrum, Told, open_listener
 
 from fxlens.errors import DataError, ModelUnavailableError, UsageError
-from fxlens.evaluation.benchmark.evaluate import Conditions, evaluate_benchmark
+from fxlens.evaluation.benchmark.conditions import Conditions
+from fxlens.evaluation.benchmark.evaluate import evaluate_benchmark
 from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.benchmark.pools import balanced_pool, pool_for_each
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, make_recipe

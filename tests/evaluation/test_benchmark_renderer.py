@@ -13,7 +13,8 @@ from evaluation_listeners import open_listener
 
 from fxlens.effects.chain import EffectChain
 from fxlens.errors import AudioNotFiniteError
-from fxlens.evaluation.benchmark.evaluate import Conditions, evaluate_benchmark
+from fxlens.evaluation.benchmark.conditions import Conditions
+from fxlens.evaluation.benchmark.evaluate import evaluate_benchmark
 from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.benchmark.pools import balanced_pool
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, draw_style, make_recipe

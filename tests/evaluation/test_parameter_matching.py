@@ -13,7 +13,7 @@ from scipy.signal import get_window
 
 from fxlens.audio.loudness import integrated_loudness
 from fxlens.errors import DataError, UsageError
-from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.conditions import Conditions
 from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.matching import batch as parameter_matching_batch
 from fxlens.evaluation.matching import evaluate as parameter_matching

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from fxlens.effects.sampling import TRAINING_TYPES
 from fxlens.errors import DataError
-from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.conditions import Conditions
 from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.results import Result
 from fxlens.evaluation.sensitivity.evaluate import evaluate_sensitivity, make_sensitivity_recipe

@@ -39,7 +39,7 @@ from fxlens.cli.model_option import Device, DeviceOption
 from fxlens.errors import UsageError
 
 if TYPE_CHECKING:
-    from fxlens.evaluation.benchmark.evaluate import Conditions
+    from fxlens.evaluation.benchmark.conditions import Conditions
     from fxlens.evaluation.benchmark.material import Material
     from fxlens.evaluation.benchmark.pools import Pool
     from fxlens.evaluation.results import Result

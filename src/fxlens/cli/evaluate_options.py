@@ -14,7 +14,7 @@ from fxlens.cli.model_option import Device, choose_device
 from fxlens.errors import UsageError
 
 if TYPE_CHECKING:
-    from fxlens.evaluation.benchmark.evaluate import Conditions
+    from fxlens.evaluation.benchmark.conditions import Conditions
     from fxlens.evaluation.benchmark.material import Material
 
 
@@ -130,7 +130,7 @@ def make_conditions(
     cache: Path, jobs: int, device: Device, keep_audio: KeepAudio, stages: Stages | None = None
 ) -> Conditions:
     """How to work, from the options."""
-    from fxlens.evaluation.benchmark.evaluate import Conditions
+    from fxlens.evaluation.benchmark.conditions import Conditions
 
     keep = {KeepAudio.auto: None, KeepAudio.yes: True, KeepAudio.no: False}[keep_audio]
     return Conditions(cache, jobs, choose_device(device), keep, stage=stages or Stages(), say=console.say)

@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from fxlens.errors import UsageError
 from fxlens.evaluation.benchmark.audio_queries import AudioQueries, draw_audio_queries
+from fxlens.evaluation.benchmark.conditions import Conditions
 from fxlens.evaluation.benchmark.material import Material
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings, Recipe, make_recipe
 from fxlens.evaluation.benchmark.renderer import Renderer
-from fxlens.evaluation.benchmark.run import BenchmarkRun, Opener, Stage, embed_all
+from fxlens.evaluation.benchmark.run import embed_all
 from fxlens.evaluation.benchmark.scoring import Task, extraction_tasks, families_of, retrieval_tasks, score_system
-from fxlens.evaluation.benchmark.shard_rendering import fits_on_disk
-from fxlens.evaluation.benchmark.system_opening import ReadySystem, open_systems, training_pairs
+from fxlens.evaluation.benchmark.system_opening import ReadySystem
 from fxlens.evaluation.results import Origin, Result
-from fxlens.evaluation.systems.registry import open_system
 
 Protocol = Literal["retrieval", "extraction"]
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """How to work; no figure depends on it.
-
-    Args:
-        cache: where clips and embeddings are kept.
-        jobs: processes.
-        device: where networks run.
-        keep_audio: whether rendered clips are kept; ``None`` if the disk has room.
-        opener: opens systems by their specs; importable by name.
-        stage: called with the name of a stage of the work; returns a progress callback or ``None``.
-        say: called with what the user should know.
-    """
-
-    cache: Path
-    jobs: int = 2
-    device: str = "cpu"
-    keep_audio: bool | None = None
-    opener: Opener = open_system
-    stage: Stage = lambda _: None
-    say: Callable[[str], None] = lambda _: None
 
 
 def evaluate_benchmark(
@@ -78,25 +53,18 @@ def evaluate_benchmark(
         raise UsageError("an instrument can only be found in company: extraction needs two instruments or more")
     recipe = make_recipe(material.evaluation, settings, renderer)
     queries = draw_audio_queries(recipe, material.others) if protocol == "extraction" else None
-    keep = fits_on_disk(recipe, conditions.cache) if conditions.keep_audio is None else conditions.keep_audio
-    run = BenchmarkRun(recipe, conditions.cache, queries, conditions.jobs, keep)
-    conditions.say(recipe.statement() + ("" if keep else "; clips are not kept"))
+    run = conditions.run(recipe, queries)
+    conditions.say(recipe.statement() + ("" if run.keep_audio else "; clips are not kept"))
     origin = origin_of(material, recipe, command)
 
-    ready = open_systems(
-        specs,
-        conditions.opener,
-        conditions.device,
-        lambda: training_pairs(material.training, settings, conditions.cache, conditions.jobs, conditions.stage),
-        conditions.say,
-    )
+    ready = conditions.open(specs, material, settings)
     tasks = [tasks_of(protocol, settings.instruments, system) for system in ready]
-    if not keep:
+    if not run.keep_audio:
         sources = [system.source for system in ready if system.source is not None]
         needed = families_of([task for own in tasks for task in own])
         embed_all(run, sources, needed, conditions.stage)
     for system, own in zip(ready, tasks, strict=True):
-        if keep and system.source is not None:
+        if run.keep_audio and system.source is not None:
             embed_all(run, [system.source], families_of(own), conditions.stage)
         yield [_noted(result, queries) for result in score_system(run, system, own, origin)]
 

@@ -13,16 +13,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from fxlens.dsp.compilation import compile_kernels
 from fxlens.errors import DataError
-from fxlens.evaluation.benchmark.evaluate import Conditions
+from fxlens.evaluation.benchmark.conditions import Conditions
 from fxlens.evaluation.benchmark.material import Material
-from fxlens.evaluation.benchmark.pools import balanced_pool
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings
 from fxlens.evaluation.benchmark.run import SystemSource
-from fxlens.evaluation.benchmark.system_opening import ReadySystem, open_systems, training_pairs
+from fxlens.evaluation.benchmark.system_opening import ReadySystem
 from fxlens.evaluation.benchmark.work_pool import run_units
 from fxlens.evaluation.matching.batch import Row, baseline_rows, oracle_rows, system_rows
 from fxlens.evaluation.matching.figures import line_results, missing_results
@@ -125,22 +123,10 @@ def evaluate_matching(
         facts = SystemFacts("oracle: L_d minimised", "oracle", "matching-oracle", "")
         found = _run(recipe, direct, _Line("oracle"), conditions, "oracle")
         yield line_results(found, facts, origin, "", floors)
-    for system in _ready(material, settings, specs, conditions):
-        yield _system_results(recipe, search, system, contents, conditions, origin, floors)
-
-
-def _ready(
-    material: Material, settings: TripletSettings, specs: Sequence[str], conditions: Conditions
-) -> list[ReadySystem]:
     # Systems that learn from pairs learn from the pairs of a benchmark of the same kind.
-    like = BenchmarkSettings(
-        settings.instruments, balanced_pool(range(1, 9)), ranges=settings.ranges, seed=settings.seed
-    )
-
-    def pairs() -> Any:
-        return training_pairs(material.training, like, conditions.cache, conditions.jobs, conditions.stage)
-
-    return open_systems(specs, conditions.opener, conditions.device, pairs, conditions.say)
+    like = BenchmarkSettings(settings.instruments, ranges=settings.ranges, seed=settings.seed)
+    for system in conditions.open(specs, material, like):
+        yield _system_results(recipe, search, system, contents, conditions, origin, floors)
 
 
 def _system_results(

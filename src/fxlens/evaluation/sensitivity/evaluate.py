@@ -10,14 +10,13 @@ import numpy as np
 
 from fxlens.dsp.compilation import compile_kernels
 from fxlens.errors import DataError
+from fxlens.evaluation.benchmark.conditions import Conditions
 from fxlens.evaluation.benchmark.embeddings import load_arrays, save_arrays
-from fxlens.evaluation.benchmark.evaluate import Conditions
 from fxlens.evaluation.benchmark.instrument_stems import stems_of_instrument, usable_stems
 from fxlens.evaluation.benchmark.material import Material
-from fxlens.evaluation.benchmark.pools import balanced_pool
 from fxlens.evaluation.benchmark.recipe import BenchmarkSettings
 from fxlens.evaluation.benchmark.run import SystemSource
-from fxlens.evaluation.benchmark.system_opening import ReadySystem, open_systems, training_pairs
+from fxlens.evaluation.benchmark.system_opening import ReadySystem
 from fxlens.evaluation.benchmark.work_pool import run_units
 from fxlens.evaluation.results import Origin, Result
 from fxlens.evaluation.sensitivity.rank_correlation import interval_of_mean, rank_correlations
@@ -75,17 +74,8 @@ def evaluate_sensitivity(
     songs = {name: sorted({s.song for s in own}) for name, own in recipe.stems.items()}
     origin = Origin(settings.seed, material.manifest_sha256, settings.told(), songs, command=command)
     # Systems that learn from pairs learn from the pairs of a benchmark of the same kind.
-    like = BenchmarkSettings(
-        settings.instruments, balanced_pool(range(1, 9)), ranges=settings.ranges, seed=settings.seed
-    )
-    ready = open_systems(
-        specs,
-        conditions.opener,
-        conditions.device,
-        lambda: training_pairs(material.training, like, conditions.cache, conditions.jobs, conditions.stage),
-        conditions.say,
-    )
-    for system in ready:
+    like = BenchmarkSettings(settings.instruments, ranges=settings.ranges, seed=settings.seed)
+    for system in conditions.open(specs, material, like):
         if system.source is not None:
             _embed_all(recipe, system.source, conditions)
         yield _score(recipe, system, conditions.cache, origin)
