@@ -63,6 +63,17 @@ def test_figures_hold_on_new_examples(fitted: Fitted) -> None:
     assert figures["settings"]["reverb.wet"] == {"count": 0}
 
 
+def test_a_few_strange_clips_do_not_decide_the_calibration() -> None:
+    own = examples()
+    own.vectors[::150, 2:] += np.random.default_rng(4).normal(scale=3e4, size=(6, 4)).astype(np.float32)
+    found = fit(own, FitSettings(hidden=32, dropout=0.0, epochs=20, every=5, batch=64, learning_rate=5e-3))
+    strange = np.zeros(len(own), dtype=bool)
+    strange[::150] = True
+    loud, usual = np.abs(found.judged.logits[strange]).max(), np.abs(found.judged.logits[~strange]).max()
+    assert loud < 2.0 * usual
+    assert calibrate(found.judged, calibrating_rows(found.judged)).presence[DELAY].auc > 0.9
+
+
 def test_the_same_seed_gives_the_same_heads() -> None:
     short = FitSettings(hidden=4, epochs=2, every=1)
     some = examples(120)

@@ -18,6 +18,9 @@ QUANTILES = (0.1, 0.5, 0.9)
 COVERAGE = QUANTILES[2] - QUANTILES[0]
 ASKED = len(QUANTITIES) + len(EFFECTS)
 """Numbers that have an interval: the quantities, then the strengths."""
+FARTHEST = 5.0
+"""Standard deviations from the mean at which a number of a vector ends: one strange clip in a thousand would otherwise
+say more of its effects than all others together, and calibration would follow it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Output:
 
 
 class Heads(nn.Module):
-    """Two hidden layers over standardised vectors.
+    """Two hidden layers over standardised vectors, whose numbers end at :data:`FARTHEST`.
 
     Args:
         dim: length of a vector.
@@ -67,7 +70,7 @@ class Heads(nn.Module):
 
     def forward(self, vectors: Tensor) -> Output:
         """Judge vectors ``[N, dim]``."""
-        x = self.body((vectors - self.mean) * self.scale)
+        x = self.body(((vectors - self.mean) * self.scale).clamp(-FARTHEST, FARTHEST))
         middle = self.middle(x)
         below, above = F.softplus(self.spread(x)).chunk(2, dim=1)
         return Output(self.presence(x), torch.stack([middle - below, middle, middle + above], dim=2))
