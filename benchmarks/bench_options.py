@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from fxlens.cli import console
+from fxlens.cli import console, evaluate_options
 from fxlens.cli.evaluate_options import Stages, choose_device
 from fxlens.cli.model_option import Device
 from fxlens.evaluation.benchmark.conditions import Conditions
@@ -58,12 +58,5 @@ def systems_of(arguments: argparse.Namespace) -> list[str]:
 
 
 def command_line() -> str:
-    """The command as typed, without folders; of a run's model the run is told."""
-    told = []
-    for word in sys.argv[1:]:
-        kind, colon, place = word.rpartition(":")
-        if "/" in place and not place.startswith("-"):
-            path = Path(place)
-            place = f"{path.parent.name}/model" if colon and path.name == "model" else path.name
-        told.append(kind + colon + place)
-    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *told])
+    """The command as typed, without folders."""
+    return evaluate_options.command_line(f"python benchmarks/{Path(sys.argv[0]).name}")

@@ -7,6 +7,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from fxlens.cli import evaluate_command
+from fxlens.cli.evaluate_options import command_line
 from fxlens.cli.report_command import report
 from fxlens.data.adapters.folder import prepare
 from fxlens.data.synthesis.synthetic import write_song
@@ -72,3 +73,19 @@ def test_mistakes_are_named(manifest: Path, tmp_path: Path, words: tuple[str, ..
     assert done.exit_code != 0
     message = str(done.exception) if isinstance(done.exception, FxLensError) else done.output
     assert told in message
+
+
+def test_commands_are_told_without_folders_but_with_the_run_of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [
+        "-s",
+        "fxlens:/runs/first/model",
+        "-s",
+        "musicnn:/wheels/musicnn.whl",
+        "--cache",
+        "/tmp/cache",
+        "-s",
+        "fxlens",
+    ]
+    monkeypatch.setattr("sys.argv", ["/usr/bin/fxlens", "evaluate", "retrieval", *words])
+    told = "fxlens evaluate retrieval -s fxlens:first/model -s musicnn:musicnn.whl --cache cache -s fxlens"
+    assert command_line() == told

@@ -136,7 +136,13 @@ def make_conditions(
     return Conditions(cache, jobs, choose_device(device), keep, stage=stages or Stages(), say=console.say)
 
 
-def command_line() -> str:
-    """The command line as typed, without folders: they say nothing elsewhere."""
-    words = ["fxlens", *sys.argv[1:]]
-    return " ".join(Path(word).name if "/" in word and not word.startswith("-") else word for word in words)
+def command_line(program: str = "fxlens") -> str:
+    """The command line as typed, without folders: they say nothing elsewhere. Of a run's model the run is told."""
+    told = [program]
+    for word in sys.argv[1:]:
+        kind, colon, place = word.rpartition(":")
+        if "/" in place and not place.startswith("-"):
+            path = Path(place)
+            place = f"{path.parent.name}/model" if colon and path.name == "model" else path.name
+        told.append(kind + colon + place)
+    return " ".join(told)
