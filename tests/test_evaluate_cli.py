@@ -76,16 +76,14 @@ def test_mistakes_are_named(manifest: Path, tmp_path: Path, words: tuple[str, ..
 
 
 def test_commands_are_told_without_folders_but_with_the_run_of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = [
-        "-s",
-        "fxlens:/runs/first/model",
-        "-s",
-        "musicnn:/wheels/musicnn.whl",
-        "--cache",
-        "/tmp/cache",
-        "-s",
-        "fxlens",
-    ]
-    monkeypatch.setattr("sys.argv", ["/usr/bin/fxlens", "evaluate", "retrieval", *words])
-    told = "fxlens evaluate retrieval -s fxlens:first/model -s musicnn:musicnn.whl --cache cache -s fxlens"
-    assert command_line() == told
+    given = {
+        "fxlens:/runs/first/model": "fxlens:first/model",
+        "musicnn:/wheels/musicnn.whl": "musicnn:musicnn.whl",
+        "/my songs/cache": "cache",
+        "material.rooms=/data/rooms": "material.rooms=rooms",
+        "loss.teachers=[/runs/a/model, /runs/b/model]": "loss.teachers=[a/model,b/model]",
+        "--jobs=2": "--jobs=2",
+        "fxlens": "fxlens",
+    }
+    monkeypatch.setattr("sys.argv", ["/usr/bin/fxlens", *given])
+    assert command_line() == " ".join(["fxlens", *given.values()])

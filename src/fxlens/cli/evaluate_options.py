@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from enum import Enum
 from pathlib import Path
@@ -136,13 +137,15 @@ def make_conditions(
     return Conditions(cache, jobs, choose_device(device), keep, stage=stages or Stages(), say=console.say)
 
 
+_PLACE = re.compile(r"[^,:=\[\]]*/[^,:=\[\]]*")
+"""A path, alone or in a spec (fxlens:run/model), a setting (key=path) or a list of them."""
+
+
 def command_line(program: str = "fxlens") -> str:
     """The command line as typed, without folders: they say nothing elsewhere. Of a run's model the run is told."""
-    told = [program]
-    for word in sys.argv[1:]:
-        kind, colon, place = word.rpartition(":")
-        if "/" in place and not place.startswith("-"):
-            path = Path(place)
-            place = f"{path.parent.name}/model" if colon and path.name == "model" else path.name
-        told.append(kind + colon + place)
-    return " ".join(told)
+    return " ".join([program, *(_PLACE.sub(_without_folders, word) for word in sys.argv[1:])])
+
+
+def _without_folders(place: re.Match[str]) -> str:
+    path = Path(place[0])
+    return f"{path.parent.name}/model" if path.name == "model" else path.name
